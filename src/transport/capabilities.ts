@@ -1,0 +1,28 @@
+/**
+ * What an engine can promise, as data. The runtime refuses at start what an engine cannot keep,
+ * the conformance suite skips (and prints) what is not promised, and the guarantees page shows it.
+ */
+
+export interface Capabilities {
+  /**
+   * How a consumer holds messages: `lanes` claims any key it likes; `partitions` is pushed the
+   * messages of fixed partitions, in order, and owns a partition as a whole.
+   */
+  readonly delivery: 'lanes' | 'partitions';
+  /** What ends a lease of a process that no longer answers. */
+  readonly lease: 'timed' | 'connection';
+  /** Whether a settlement under a lost lease is refused by the engine itself. */
+  readonly fencing: boolean;
+  /** Whether ids and dedupe keys given by the caller are remembered at publish. */
+  readonly dedupe: boolean;
+  /** Whether an ack, the facts it opens and what it publishes are stored in one step. */
+  readonly atomicSettle: boolean;
+  /** What an accepted message survives. */
+  readonly survives: 'nothing' | 'process-crash' | 'power-loss';
+  /** Whether several processes may share the engine. */
+  readonly processes: 'one' | 'many';
+  /** Whether a publish can join a transaction of the caller. */
+  readonly transactions: boolean;
+  /** Largest body in bytes the engine takes, above the limit malote itself keeps. */
+  readonly maxBodyBytes: number;
+}

@@ -1,0 +1,244 @@
+/**
+ * The contract between malote and an engine: what a transport must do, and nothing on how.
+ *
+ * A transport moves messages and decides nothing: retry schedules, give-up lists, concurrency,
+ * time-outs and shutdown live in the runtime and behave the same on every engine. Two kinds of
+ * engine fit behind it: a store whose transport leases lanes, and a broker that pushes the
+ * messages of partitions (then `transport/lane-table.ts` turns pushes into lane leases).
+ *
+ *     publish ─▶ scheduled ─due─▶ ready ─deliver─▶ leased ─settle─▶ gone │ dead │ ready (later)
+ *                                  ▲                 │
+ *                      waiting ─fact─┘               └─ process gone: ready again, attempt + 1
+ *
+ * A *lane* is the messages of one key in one subscription. A *lease* covers either a run of
+ * messages from the head of one lane, or any number of messages without a key.
+ *
+ * Invariants, each one a case of the conformance suite:
+ *
+ *  1. `stored` means delivered at least once per subscription of its topic; a topic without a
+ *     subscription keeps its messages, in order, for the first one.
+ *  2. At any instant at most one lease on a message, and on a lane, is valid.
+ *  3. With `fencing`, a settlement under a lost lease changes nothing and answers `lease-lost`.
+ *  4. Inside a lane lease, acks arrive in order; only a prefix is ever removed.
+ *  5. Any settlement of a lane's delivery but ack and dead-letter ends that lease: the message and
+ *     all behind it go back in place; later settlements under it answer `lease-lost`.
+ *  6. Retry, park, release and crash change the state of the lane, never the order in it. A
+ *     lane's back-off and wait hold only that lane.
+ *  7. Deliveries outstanding never exceed what was granted.
+ *  8. A fact marked before, after, or at the same time as a park releases the parked message.
+ *  9. After a crash the head's attempt is higher, the survivors are suspects ({@link Suspicion}),
+ *     and a message with attempt > 1 is the last of its lease (unordered: alone in its lease).
+ * 10. An `ack` makes its facts and its publishes durable no later than itself, or not at all.
+ *
+ * Transports do not retry on behalf of the caller, but for waiting on a busy engine within
+ * {@link Host.leaseMs}. They reject with a MaloteError that names the cause.
+ */
+
+import type { Clock } from '../clock.ts';
+import type { MaloteError } from '../errors.ts';
+import type { Capabilities } from './capabilities.ts';
+import type { Store } from './store.ts';
+
+/** What `sqlite(path)` or `memory()` make: cheap, lazy, reusable by several buses. */
+export interface Engine<Tx = never> {
+  /** Lower-case name for errors, events and the guarantees page. */
+  readonly name: string;
+  readonly capabilities: Capabilities;
+  /** Connects, creates or migrates what the engine needs, starts this process's session. */
+  open(host: Host): Promise<Transport<Tx>>;
+}
+
+/** What the runtime gives a transport: time, chance, identity and an ear. */
+export interface Host {
+  readonly clock: Clock;
+  /** A number in [0, 1). */
+  readonly random: () => number;
+  readonly newId: () => string;
+  /** How long a silent process keeps its leases. A session renews itself every third of it. */
+  readonly leaseMs: number;
+  readonly journal: JournalMode;
+  /** Hears what the engine did by itself. Must not throw. */
+  notify(event: EngineEvent): void;
+  /** Hears that the transport cannot go on, for example because the file is corrupt. */
+  failed(error: MaloteError): void;
+}
+
+/** One connection of one process to an engine. */
+export interface Transport<Tx = never> {
+  readonly queue: Queue;
+  readonly store: Store;
+  /** Publishing inside the caller's own transaction; null without `capabilities.transactions`. */
+  readonly join: Join<Tx> | null;
+  /** Ends all consumptions, gives back what is unsettled (attempt unspent), closes. Settles always. */
+  close(): Promise<void>;
+  /** Drops the connection as a dying process does: nothing is given back, leases end by themselves. */
+  abandon(): void;
+}
+
+export interface Queue {
+  /**
+   * Registers subscriptions durably, in one step, and adopts the kept messages of their topics.
+   * Rejects `SUBSCRIPTION_CHANGED` where a stored one has other topics or another order, unless
+   * `replace` is set. The other fields of the specification are updated.
+   */
+  subscribe(specifications: readonly SubscriptionSpec[]): Promise<void>;
+  /** Forgets a subscription with everything it holds. Answers whether it existed. */
+  unsubscribe(name: string): Promise<boolean>;
+  /** One outcome per message, in order. Messages of one batch keep their order per key. */
+  publish(batch: readonly Outgoing[]): Promise<readonly PublishOutcome[]>;
+  /** Starts deliveries of a registered subscription, never more than granted. */
+  consume(subscription: string, demand: Demand, sink: Sink): Consumption;
+  /** One outcome per settlement, in order. A lost lease is an outcome, not an error. */
+  settle(batch: readonly Settlement[]): Promise<readonly SettleOutcome[]>;
+  /** Opens or closes facts. Latched: who waits later sees them. */
+  mark(changes: readonly FactChange[]): Promise<void>;
+}
+
+/** Publishes in a transaction that the caller began and will end. Synchronous where the driver is. */
+export interface Join<Tx> {
+  /** Throws `TRANSACTION_REQUIRED` when `tx` is not in a transaction, `ENGINE_MISMATCH` when it is
+   * not a connection to this engine. Nothing is visible before the caller commits. */
+  publish(tx: Tx, batch: readonly Outgoing[]): readonly PublishOutcome[];
+}
+
+export type OnDead = 'skip' | 'block' | 'divert';
+
+export interface SubscriptionSpec {
+  readonly name: string;
+  readonly topics: readonly string[];
+  /** `key`: messages with a key form lanes. `none`: keys are ignored. */
+  readonly order: 'key' | 'none';
+  readonly onDead: OnDead;
+  /** False: this subscription delivers without looking at {@link Outgoing.facts}. */
+  readonly waits: boolean;
+  /** A waiting message is delivered with `waitTimedOut` this long after its acceptance. */
+  readonly waitingDeadlineMs: number;
+  /** More messages than this in the subscription refuse a publish with `full`. */
+  readonly maxDepth: number;
+  /** Whether a first subscription adopts what its topics kept. */
+  readonly from: 'now' | 'kept';
+  /** Accepts other topics or another order than the stored ones. */
+  readonly replace: boolean;
+}
+
+/** A message on its way in. `headers` is opaque to the engine: JSON the runtime wrote. */
+export interface Outgoing {
+  readonly id: string;
+  readonly topic: string;
+  readonly body: string | Uint8Array;
+  readonly headers: string | null;
+  readonly key: string | null;
+  /** 0: at once. Otherwise not delivered earlier than this; a keyed one joins its lane when due. */
+  readonly delayMs: number;
+  /** What the caller gave to recognise a repetition by, scoped to the topic; empty: nothing. */
+  readonly dedupe: readonly string[];
+  /** All must hold before the message is delivered; looked at when it is at the head of its lane. */
+  readonly facts: readonly FactId[];
+}
+
+/** `name:id`. The name holds no colon. */
+export type FactId = string;
+
+export type PublishOutcome =
+  | { readonly kind: 'stored' }
+  | { readonly kind: 'duplicate'; readonly id: string }
+  | { readonly kind: 'full'; readonly subscription: string }
+  | { readonly kind: 'refused'; readonly error: MaloteError }
+  | { readonly kind: 'indeterminate'; readonly error: MaloteError };
+
+export interface Demand {
+  /** Handlers that may run at once: how many suspects may be out together. */
+  readonly slots: number;
+}
+
+export interface Sink {
+  /** Deliveries of one lease are neighbours, oldest first. Must not throw. */
+  deliver(batch: readonly Delivery[]): void;
+  /** Leases that ended without this process settling them: their handlers must stop. */
+  lost(leases: readonly Lease[]): void;
+}
+
+export interface Consumption {
+  /** Allows this many more deliveries. */
+  grant(messages: number): void;
+  /** No new deliveries from now on; held leases stay valid until settled. */
+  stop(): void;
+}
+
+/** The right to settle. Compared by identity of `id` inside one transport. */
+export interface Lease {
+  readonly id: number;
+  /** Grows with every hand-over of the lane or message: a fencing token for the user's writes. */
+  readonly token: number;
+}
+
+export interface Delivery {
+  readonly lease: Lease;
+  readonly subscription: string;
+  readonly id: string;
+  readonly topic: string;
+  readonly body: string | Uint8Array;
+  readonly headers: string | null;
+  /** The key whose lane this is; null where the message has no order. */
+  readonly key: string | null;
+  readonly acceptedAt: number;
+  /** Starts at 1; counts failures, time-outs and crashes. */
+  readonly attempt: number;
+  readonly suspicion: Suspicion;
+  /** The facts did not come within the subscription's deadline. */
+  readonly waitTimedOut: boolean;
+  /** The transport's own handle (a row id, a delivery tag). */
+  readonly tag: number;
+}
+
+/**
+ * What a process that died while it held the message tells about the message.
+ *
+ * `none`: nothing. `beside`: others were out as well, any of them may be guilty; it is delivered
+ * within {@link Demand.slots}, and after a second such crash alone in its process. `alone`: it was
+ * the only one out when its process died. Only `alone` may be held against the message.
+ */
+export type Suspicion = 'none' | 'beside' | 'alone';
+
+export type Settlement = { readonly delivery: Delivery } & (
+  | { readonly kind: 'ack'; readonly opens: readonly FactId[]; readonly publish: readonly Outgoing[] }
+  | { readonly kind: 'retry'; readonly afterMs: number; readonly failure: Failure }
+  | { readonly kind: 'release'; readonly afterMs: number }
+  | { readonly kind: 'park'; readonly facts: readonly FactId[] }
+  | { readonly kind: 'dead-letter'; readonly reason: DeadReason; readonly failure: Failure | null }
+);
+
+/** `not-parked`: all facts hold already, the message is ready again. `full`: a publish of the ack
+ * met a full subscription; nothing changed and the lease is still held. */
+export type SettleOutcome = 'settled' | 'not-parked' | 'lease-lost' | 'full';
+
+export interface FactChange {
+  readonly fact: FactId;
+  readonly state: 'fulfilled' | 'revoked';
+}
+
+export interface Failure {
+  readonly name: string;
+  readonly message: string;
+}
+
+export type DeadReason =
+  | 'invalid'
+  | 'gave-up'
+  | 'attempts-exhausted'
+  | 'timed-out'
+  | 'crashed'
+  | 'dependency-timeout'
+  | 'diverted'
+  | 'refused-by-target'
+  | 'by-hand';
+
+export type JournalMode = 'off' | 'exceptions';
+
+/** What an engine did without being asked by this process. */
+export type EngineEvent =
+  | { readonly kind: 'woken'; readonly fact: FactId; readonly subscription: string; readonly id: string }
+  | { readonly kind: 'taken-over'; readonly subscription: string; readonly messages: number }
+  | { readonly kind: 'adopted'; readonly subscription: string; readonly messages: number }
+  | { readonly kind: 'blocked'; readonly subscription: string; readonly key: string; readonly id: string }
+  | { readonly kind: 'diverted'; readonly subscription: string; readonly key: string; readonly id: string };
