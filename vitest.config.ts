@@ -2,17 +2,20 @@
  * How the tests run: one process per file, two at a time, and `malote/...` resolved to `src/`,
  * so that tests enter by the same door as users.
  */
-import { defineConfig } from 'vitest/config';
+import { defineConfig, type ViteUserConfig } from 'vitest/config';
 
-export default defineConfig({
-  resolve: { conditions: ['malote-source'] },
+const config: ViteUserConfig = defineConfig({
   ssr: { resolve: { conditions: ['malote-source', 'node'] } },
   test: {
     include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
+    globalSetup: ['test/support/global-setup.ts'],
     pool: 'forks',
+    execArgv: ['--conditions=malote-source'],
     maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 30_000,
-    execArgv: ['--conditions=malote-source'],
+    allowOnly: false,
   },
 });
+
+export default config;
