@@ -36,8 +36,11 @@
 
 import type { Clock } from '../clock.ts';
 import type { MaloteError } from '../errors.ts';
+import type { DeadReason, Failure, Suspicion } from '../message/life.ts';
 import type { Capabilities } from './capabilities.ts';
 import type { Store } from './store.ts';
+
+export type { DeadReason, Failure, Suspicion } from '../message/life.ts';
 
 /** What `sqlite(path)` or `memory()` make: cheap, lazy, reusable by several buses. */
 export interface Engine<Tx = never> {
@@ -115,7 +118,10 @@ export interface SubscriptionSpec {
   readonly waitingDeadlineMs: number;
   /** More messages than this in the subscription refuse a publish with `full`. */
   readonly maxDepth: number;
-  /** Whether a first subscription adopts what its topics kept. */
+  /**
+   * Where a new subscription starts. The first one of a topic always adopts what the topic kept;
+   * a later one starts at `now`, or with copies of what the others still hold (`kept`), in order.
+   */
   readonly from: 'now' | 'kept';
   /** Accepts other topics or another order than the stored ones. */
   readonly replace: boolean;
@@ -191,15 +197,6 @@ export interface Delivery {
   readonly tag: number;
 }
 
-/**
- * What a process that died while it held the message tells about the message.
- *
- * `none`: nothing. `beside`: others were out as well, any of them may be guilty; it is delivered
- * within {@link Demand.slots}, and after a second such crash alone in its process. `alone`: it was
- * the only one out when its process died. Only `alone` may be held against the message.
- */
-export type Suspicion = 'none' | 'beside' | 'alone';
-
 export type Settlement = { readonly delivery: Delivery } & (
   | { readonly kind: 'ack'; readonly opens: readonly FactId[]; readonly publish: readonly Outgoing[] }
   | { readonly kind: 'retry'; readonly afterMs: number; readonly failure: Failure }
@@ -216,22 +213,6 @@ export interface FactChange {
   readonly fact: FactId;
   readonly state: 'fulfilled' | 'revoked';
 }
-
-export interface Failure {
-  readonly name: string;
-  readonly message: string;
-}
-
-export type DeadReason =
-  | 'invalid'
-  | 'gave-up'
-  | 'attempts-exhausted'
-  | 'timed-out'
-  | 'crashed'
-  | 'dependency-timeout'
-  | 'diverted'
-  | 'refused-by-target'
-  | 'by-hand';
 
 export type JournalMode = 'off' | 'exceptions';
 

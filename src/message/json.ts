@@ -1,0 +1,94 @@
+/**
+ * The default codec: JSON text. Encodes once, refuses what would not come out as it went in, and
+ * keeps the limits on size and depth at this one door.
+ */
+
+import { MaloteError } from '../errors.ts';
+
+export interface BodyLimits {
+  readonly maxBytes: number;
+  readonly maxDepth: number;
+}
+
+/**
+ * @throws MaloteError `DATA_INVALID` (not JSON, or a key named `__proto__`), `MESSAGE_TOO_LARGE`,
+ * `MESSAGE_TOO_DEEP`
+ */
+export function encode(data: unknown, where: string, limits: BodyLimits): string {
+  let text: string | undefined;
+  try {
+    text = JSON.stringify(data);
+  } catch (cause) {
+    throw new MaloteError('DATA_INVALID', `${where} cannot be written as JSON`, { cause });
+  }
+  if (text === undefined) {
+    throw new MaloteError('DATA_INVALID', `${where} must be JSON, got ${typeof data}`);
+  }
+  checkSize(text, where, limits);
+  return text;
+}
+
+/** @throws MaloteError `DATA_INVALID` when the body is not JSON text, or not safe to hand out. */
+export function decode(body: string | Uint8Array, where: string, limits: BodyLimits): unknown {
+  const text = typeof body === 'string' ? body : new TextDecoder().decode(body);
+  checkSize(text, where, limits);
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    // Only the position: V8's own sentence quotes the body, and bodies stay out of logs.
+    const position = /position (\d+)/.exec(String(error))?.[1];
+    const detail = position === undefined ? 'it is not' : `it is not at position ${position}`;
+    throw new MaloteError('DATA_INVALID', `${where} must be JSON, ${detail}`);
+  }
+}
+
+function checkSize(text: string, where: string, { maxBytes, maxDepth }: BodyLimits): void {
+  // A UTF-16 unit becomes one to three bytes, so most texts are judged by their length alone.
+  if (text.length * 3 > maxBytes) {
+    const bytes = utf8Bytes(text);
+    if (bytes > maxBytes) {
+      throw new MaloteError(
+        'MESSAGE_TOO_LARGE',
+        `${where} must be at most ${maxBytes} bytes, got ${bytes}; store large data elsewhere ` +
+          'and publish where it is, or raise maxBodyBytes',
+      );
+    }
+  }
+  if (isDeeperThan(text, maxDepth)) {
+    throw new MaloteError('MESSAGE_TOO_DEEP', `${where} must nest at most ${maxDepth} levels`);
+  }
+  // Ordinary code that copies such a key by hand changes a prototype.
+  if (text.includes('"__proto__"')) {
+    throw new MaloteError('DATA_INVALID', `${where} must not have a key named "__proto__"`);
+  }
+}
+
+function utf8Bytes(text: string): number {
+  let bytes = text.length;
+  for (let index = 0; index < text.length; index++) {
+    const unit = text.charCodeAt(index);
+    if (unit > 0x7f) bytes += unit > 0x7ff ? 2 : 1;
+    // A pair of surrogates is four bytes in all, and its first half has just counted for three.
+    if (unit >= 0xd800 && unit <= 0xdbff) index += 1;
+  }
+  return bytes;
+}
+
+/** Reads the text, not the value: safe at any depth, and the same at publish and at delivery. */
+function isDeeperThan(text: string, limit: number): boolean {
+  if (text.length <= limit * 2) return false;
+  let depth = 0;
+  let inText = false;
+  for (let index = 0; index < text.length; index++) {
+    const unit = text.charCodeAt(index);
+    if (inText) {
+      if (unit === 0x5c) index += 1;
+      else if (unit === 0x22) inText = false;
+    } else if (unit === 0x22) inText = true;
+    else if (unit === 0x7b || unit === 0x5b) {
+      depth += 1;
+      if (depth > limit) return true;
+    } else if (unit === 0x7d || unit === 0x5d) depth -= 1;
+  }
+  return false;
+}
