@@ -12,17 +12,18 @@ export interface Tally {
   readonly notRun: string[];
 }
 
-const reporter: Reporter = {
-  onTestRunEnd(modules, unhandledErrors) {
+/** A class and the default export, because vitest asks for both. */
+export default class TallyReporter implements Reporter {
+  onTestRunEnd(modules: readonly TestModule[], unhandledErrors: readonly unknown[]): void {
     const tally: Tally = { passed: 0, failed: unhandledErrors.length, notRun: [] };
     for (const module of modules) count(module, tally);
     const file = process.env['MALOTE_TALLY'];
     if (file !== undefined) writeFileSync(file, JSON.stringify(tally));
-  },
-};
+  }
+}
 
 function count(module: TestModule, tally: Tally): void {
-  // A file that fails to load holds no tests, and a failing hook belongs to none: each is one failure.
+  // A file that fails to load holds no tests, a failing hook belongs to none: each is a failure.
   tally.failed += module.errors().length;
   for (const suite of module.children.allSuites()) tally.failed += suite.errors().length;
   for (const test of module.children.allTests()) {
@@ -32,5 +33,3 @@ function count(module: TestModule, tally: Tally): void {
     else tally.notRun.push(`${module.relativeModuleId} > ${test.fullName}`);
   }
 }
-
-export default reporter;
