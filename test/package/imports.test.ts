@@ -103,7 +103,8 @@ function layers({ path, imports }: SourceFile): string[] {
     if (target === undefined) return [];
     if (isTestFile(target)) return [`imports a test: ${specifier}`];
     const other = layerOf(target);
-    const seen = other === layer || allowed.includes(other) || leaves.includes(other);
+    const isLeaf = leaves.includes(other) && !leaves.includes(layer);
+    const seen = other === layer || allowed.includes(other) || isLeaf;
     return seen ? [] : [`${layer} may not import ${other} (${specifier})`];
   });
 }
@@ -156,8 +157,9 @@ function exportForms({ path, exports, nodes }: SourceFile): string[] {
   if (nodes.some(({ type }) => type === 'ExportAllDeclaration')) wrong.push('has an export *');
   if (nodes.some(({ type }) => type === 'ExportDefaultDeclaration'))
     wrong.push('exports a default');
-  if (!isEntry && exports.some(({ moduleRequest }) => moduleRequest !== null)) {
-    wrong.push('exports what another file declares');
+  const borrowed = exports.filter(({ moduleRequest }) => moduleRequest !== null);
+  if (!isEntry && borrowed.length > 0 && borrowed.length === exports.length) {
+    wrong.push('is a barrel: it declares nothing of its own');
   }
   return wrong;
 }
