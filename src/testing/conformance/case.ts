@@ -1,0 +1,92 @@
+/**
+ * A promise of malote as data: a sentence a user could rely on, what an engine must be capable of to
+ * make it, and a program that finds out whether the engine keeps it.
+ */
+
+import type { Capabilities } from '../../transport/capabilities.ts';
+import type { Harness } from './harness.ts';
+
+export interface ConformanceCase {
+  /** Stable, for reports and for naming one case on a command line. */
+  readonly id: string;
+  readonly promise: PromiseId;
+  readonly title: string;
+  /** The case runs only on an engine that has all of these; elsewhere it is not promised. */
+  readonly needs: Partial<Capabilities>;
+  /** True where chance decides what happens: the case then runs once per seed. */
+  readonly seeded?: boolean;
+  /** Rejects when the promise is broken. */
+  run(harness: Harness): Promise<void>;
+}
+
+/** The promises that a transport carries, by the names the guarantees page gives them. */
+export type PromiseId =
+  | 'G1'
+  | 'G2'
+  | 'G3'
+  | 'G5'
+  | 'G6'
+  | 'G7'
+  | 'G8'
+  | 'G9'
+  | 'G10'
+  | 'G11'
+  | 'G12'
+  | 'G14'
+  | 'G16';
+
+export const promises: Readonly<Record<PromiseId, string>> = {
+  G1: 'acceptance',
+  G2: 'identity',
+  G3: 'delivery',
+  G5: 'order',
+  G6: 'leases',
+  G7: 'attempts',
+  G8: 'dead letters',
+  G9: 'delay',
+  G10: 'shutdown',
+  G11: 'back-pressure',
+  G12: 'progress',
+  G14: 'waiting',
+  G16: 'observability',
+};
+
+/** Why an engine does not promise this case, in words; null when it does. */
+export function whyNotPromised(
+  { needs }: Pick<ConformanceCase, 'needs'>,
+  capabilities: Capabilities,
+): string | null {
+  for (const name of Object.keys(needs) as (keyof Capabilities)[]) {
+    if (!has(capabilities[name], needs[name])) return reasons[name](capabilities);
+  }
+  return null;
+}
+
+/** Equal, or for a size at least that. */
+function has(promised: Capability, needed: Capability | undefined): boolean {
+  if (typeof promised === 'number' && typeof needed === 'number') return promised >= needed;
+  return promised === needed;
+}
+
+type Capability = Capabilities[keyof Capabilities];
+
+const reasons: Readonly<Record<keyof Capabilities, (promised: Capabilities) => string>> = {
+  delivery: (promised) =>
+    promised.delivery === 'lanes'
+      ? 'a process claims keys one by one and owns no partition'
+      : 'a process owns whole partitions and cannot choose among their keys',
+  lease: (promised) =>
+    promised.lease === 'timed'
+      ? 'leases end by time, not with the connection'
+      : 'leases end with the connection, never by time',
+  fencing: () => 'the engine does not check the lease when a message is settled',
+  dedupe: () => 'the engine does not remember what was published',
+  atomicSettle: () => 'an acknowledgement and what it publishes are stored one after the other',
+  survives: (promised) => `accepted messages survive ${promised.survives.replace('-', ' ')}`,
+  processes: (promised) =>
+    promised.processes === 'one'
+      ? 'the engine lives in one process'
+      : 'the engine is shared by several processes',
+  transactions: () => "a publish cannot join the caller's own transaction",
+  maxBodyBytes: (promised) => `a body may have ${promised.maxBodyBytes} bytes`,
+};

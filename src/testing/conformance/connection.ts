@@ -1,0 +1,168 @@
+/**
+ * One process as a case sees it: a small client over one {@link Transport} that can publish, settle,
+ * stand still and die. Whatever it does is shown to the {@link Watch}.
+ */
+
+import assert from 'node:assert/strict';
+import type { Clock, Timer } from '../../clock.ts';
+import type {
+  Engine,
+  EngineEvent,
+  FactId,
+  PublishOutcome,
+  Queue,
+  SettleOutcome,
+  Settlement,
+  SubscriptionSpec,
+} from '../../transport/transport.ts';
+import type { Store, SubscriptionView } from '../../transport/store.ts';
+import { seededRandom, sequentialIds } from '../seeded.ts';
+import { startConsumer, type Consumer } from './consumer.ts';
+import type { Harness } from './harness.ts';
+import { outgoing, specification, usualSubscription, type Draft } from './settlements.ts';
+
+export interface Connection {
+  readonly name: string;
+  readonly queue: Queue;
+  readonly store: Store;
+  /** What the engine did by itself, as this process heard it. */
+  readonly events: readonly EngineEvent[];
+  subscribe(...given: readonly Partial<SubscriptionSpec>[]): Promise<void>;
+  /** Publishes in one batch and answers what became of each message. */
+  offer(...drafts: readonly Draft[]): Promise<readonly PublishOutcome[]>;
+  /** Publishes in one batch; rejects unless each message is stored. */
+  publish(...drafts: readonly Draft[]): Promise<void>;
+  consume(subscription?: string, demand?: { readonly slots?: number }): Consumer;
+  settle(...batch: readonly Settlement[]): Promise<readonly SettleOutcome[]>;
+  /** Settles in one batch; rejects unless each answer is `settled`. */
+  settled(...batch: readonly Settlement[]): Promise<void>;
+  fulfil(...facts: readonly FactId[]): Promise<void>;
+  revoke(...facts: readonly FactId[]): Promise<void>;
+  view(subscription?: string): Promise<SubscriptionView>;
+  /** Stops the process in its tracks, as a debugger would: its timers wait, time goes on. */
+  freeze(): void;
+  thaw(): void;
+  isOpen(): boolean;
+  close(): Promise<void>;
+  abandon(): void;
+}
+
+export async function openConnection(
+  harness: Harness,
+  engine: Engine,
+  number: number,
+): Promise<Connection> {
+  const name = `process ${number}`;
+  const events: EngineEvent[] = [];
+  const pausable = pausableClock(harness.clock);
+  const transport = await engine.open({
+    clock: pausable.clock,
+    random: seededRandom(harness.seed * 1_000 + number),
+    newId: sequentialIds(`p${number}-`),
+    leaseMs: harness.leaseMs,
+    journal: 'exceptions',
+    notify: (event) => void events.push(event),
+    failed: (error) => harness.watch.violation(`${name} failed: ${error.message}`),
+  });
+  const { queue, store } = transport;
+  const consumers: Consumer[] = [];
+  let isOpen = true;
+
+  const end = (): void => {
+    isOpen = false;
+    for (const consumer of consumers) consumer.ended(name);
+    harness.watch.silent(name);
+  };
+  const settle = (batch: readonly Settlement[]): Promise<readonly SettleOutcome[]> => {
+    harness.watch.settling(name, batch);
+    return queue.settle(batch);
+  };
+  const offer = (drafts: readonly Draft[]): Promise<readonly PublishOutcome[]> =>
+    queue.publish(drafts.map(outgoing));
+
+  return {
+    name,
+    queue,
+    store,
+    events,
+    subscribe: (...given) =>
+      queue.subscribe((given.length === 0 ? [{}] : given).map(specification)),
+    offer: (...drafts) => offer(drafts),
+    async publish(...drafts) {
+      const outcomes = await offer(drafts);
+      assert.deepEqual(
+        outcomes.map(({ kind }) => kind),
+        drafts.map(() => 'stored'),
+        'every message should have been stored',
+      );
+    },
+    consume(subscription = usualSubscription, demand = {}) {
+      const consumer = startConsumer(harness, { name, queue, subscription, demand });
+      consumers.push(consumer);
+      return consumer;
+    },
+    settle: (...batch) => settle(batch),
+    async settled(...batch) {
+      const outcomes = await settle(batch);
+      const expected = batch.map(() => 'settled');
+      assert.deepEqual(outcomes, expected, 'every settlement should have counted');
+    },
+    fulfil: (...facts) => queue.mark(facts.map((fact) => ({ fact, state: 'fulfilled' }))),
+    revoke: (...facts) => queue.mark(facts.map((fact) => ({ fact, state: 'revoked' }))),
+    async view(subscription = usualSubscription) {
+      const found = (await store.subscriptions()).find(({ name: known }) => known === subscription);
+      assert.ok(found, `the subscription ${subscription} should be listed`);
+      return found;
+    },
+    freeze() {
+      harness.watch.silent(name);
+      pausable.pause();
+    },
+    thaw: () => pausable.resume(),
+    isOpen: () => isOpen,
+    async close() {
+      await transport.close();
+      end();
+    },
+    abandon() {
+      end();
+      pausable.pause();
+      transport.abandon();
+    },
+  };
+}
+
+/** A view of a clock whose timers can be made to wait while time goes on. */
+function pausableClock(clock: Clock): { clock: Clock; pause(): void; resume(): void } {
+  let isPaused = false;
+  let late: (() => void)[] = [];
+  const setTimer = (run: () => void, ms: number): Timer => {
+    let isCancelled = false;
+    const fire = (): void => {
+      if (isCancelled) return;
+      if (isPaused) late.push(fire);
+      else run();
+    };
+    const timer = clock.setTimer(fire, ms);
+    return {
+      cancel() {
+        isCancelled = true;
+        timer.cancel();
+      },
+      unref() {
+        timer.unref();
+        return this;
+      },
+    };
+  };
+  return {
+    clock: { now: () => clock.now(), monotonic: () => clock.monotonic(), setTimer },
+    pause: () => void (isPaused = true),
+    resume() {
+      isPaused = false;
+      const missed = late;
+      late = [];
+      for (const fire of missed) fire();
+    },
+  };
+}
