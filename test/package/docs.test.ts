@@ -4,26 +4,47 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'vitest';
-import { guarantees, guaranteesFile, render } from '../../scripts/guarantees.ts';
+import { guarantees, guaranteesFile, render, type PromiseCase } from '../../scripts/guarantees.ts';
+import type { Capabilities } from '../../src/transport/capabilities.ts';
+
+const strong: Capabilities = {
+  delivery: 'lanes',
+  lease: 'timed',
+  fencing: true,
+  dedupe: true,
+  atomicSettle: true,
+  survives: 'power-loss',
+  processes: 'many',
+  transactions: true,
+  maxBodyBytes: 5_000,
+};
 
 test('docs/guarantees.md is up to date', () => {
   assert.equal(readFileSync(guaranteesFile, 'utf8'), guarantees(), 'renew it by: npm run docs');
 });
 
-test('an engine is marked for a case only when it has all the case needs', () => {
+test('an engine has a yes for a case only when it has all the case needs', () => {
   const engines = [
-    { name: 'swift', capabilities: { fencing: true, lease: 'timed', maxBodyBytes: 1_000 } },
-    { name: 'plain', capabilities: { fencing: false, lease: 'timed', maxBodyBytes: 10 } },
+    { name: 'strong', capabilities: strong },
+    { name: 'plain', capabilities: { ...strong, fencing: false, maxBodyBytes: 10 } },
   ];
-  const cases = [
-    { id: 'C1', title: 'both', needs: { lease: 'timed' } },
-    { id: 'C2', title: 'swift only', promise: 'G2', needs: { fencing: true, lease: 'timed' } },
-    { id: 'C3', title: 'large', needs: { maxBodyBytes: 100 } },
+  const cases: PromiseCase[] = [
+    { id: 'both', promise: 'G1', title: 'shared', needs: { lease: 'timed' } },
+    { id: 'fence', promise: 'G6', title: 'fenced', needs: { lease: 'timed', fencing: true } },
+    { id: 'size', promise: 'G6', title: 'large', needs: { maxBodyBytes: 100 } },
   ];
 
   const page = render(engines, cases);
 
-  assert.match(page, /^\| C1 \|  \| both \| yes \| yes \|$/m);
-  assert.match(page, /^\| C2 \| G2 \| swift only \| yes \| – \|$/m);
-  assert.match(page, /^\| C3 \|  \| large \| yes \| – \|$/m);
+  assert.match(page, /^\| shared \| yes \| yes \| `both` \|$/m);
+  assert.match(page, /^\| fenced \| yes \| not promised: .+ \| `fence` \|$/m);
+  assert.match(page, /^\| large \| yes \| not promised: .+ \| `size` \|$/m);
+  assert.match(page, /^\| `maxBodyBytes` \| .+ \| 5,000 \| 10 \|$/m);
+});
+
+test('the page holds every case once', () => {
+  const page = guarantees();
+  const ids = [...page.matchAll(/`([^`]+)` \|$/gm)].map((match) => match[1]);
+  assert.ok(ids.length > 0);
+  assert.equal(new Set(ids).size, ids.length, 'two cases have one id');
 });
