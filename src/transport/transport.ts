@@ -198,7 +198,11 @@ export interface Delivery {
 }
 
 export type Settlement = { readonly delivery: Delivery } & (
-  | { readonly kind: 'ack'; readonly opens: readonly FactId[]; readonly publish: readonly Outgoing[] }
+  | {
+      readonly kind: 'ack';
+      readonly opens: readonly FactId[];
+      readonly publish: readonly Outgoing[];
+    }
   | { readonly kind: 'retry'; readonly afterMs: number; readonly failure: Failure }
   | { readonly kind: 'release'; readonly afterMs: number }
   | { readonly kind: 'park'; readonly facts: readonly FactId[] }
@@ -218,8 +222,23 @@ export type JournalMode = 'off' | 'exceptions';
 
 /** What an engine did without being asked by this process. */
 export type EngineEvent =
-  | { readonly kind: 'woken'; readonly fact: FactId; readonly subscription: string; readonly id: string }
+  | {
+      readonly kind: 'woken';
+      readonly fact: FactId;
+      readonly subscription: string;
+      readonly id: string;
+    }
   | { readonly kind: 'taken-over'; readonly subscription: string; readonly messages: number }
   | { readonly kind: 'adopted'; readonly subscription: string; readonly messages: number }
-  | { readonly kind: 'blocked'; readonly subscription: string; readonly key: string; readonly id: string }
-  | { readonly kind: 'diverted'; readonly subscription: string; readonly key: string; readonly id: string };
+  | {
+      readonly kind: 'blocked';
+      readonly subscription: string;
+      readonly key: string;
+      readonly id: string;
+    }
+  | {
+      readonly kind: 'diverted';
+      readonly subscription: string;
+      readonly key: string;
+      readonly id: string;
+    };

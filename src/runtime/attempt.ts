@@ -1,0 +1,288 @@
+/**
+ * The life of one delivery in this process, from its start to its settlement. Every way it can end
+ * is here: the handler acts, the policy decides, the engine will apply.
+ *
+ *     dead on arrival? ─▶ read the body ─▶ handler ─▶ ack │ park │ retry │ release │ dead-letter
+ *
+ * What the handler answers after its attempt was concluded otherwise (time-out with the slot given
+ * up, lease lost) changes nothing.
+ */
+
+import type { Clock } from '../clock.ts';
+import { MaloteError } from '../errors.ts';
+import type { DeadReason, Failure } from '../message/life.ts';
+import { afterFailure, deadOnArrival, type RetryPolicy } from '../policy/outcome.ts';
+import type { Delivery, Settlement } from '../transport/transport.ts';
+import type { Lane } from './buffer.ts';
+import { AttemptContext, isLeave } from './context.ts';
+import type { EnvelopeContext } from './envelope.ts';
+import type { Events, Transition } from './events.ts';
+import type { Logger } from './log.ts';
+import type { Reading, Received } from './reader.ts';
+
+/** One run of a delivery. */
+export interface Attempt {
+  readonly delivery: Delivery;
+  readonly context: AttemptContext;
+  /** The lane it is the head of; null without order, or once the lane is no longer ours. */
+  lane: Lane | null;
+  readonly startedAt: number;
+  /** Why its outcome is already decided although the handler has not answered. */
+  interruption: 'none' | 'timed-out' | 'lease-lost' | 'stopping';
+  /** Concluded: whatever comes later is ignored. */
+  over: boolean;
+}
+
+export interface AttemptOptions {
+  readonly retry: RetryPolicy;
+  readonly random: () => number;
+  readonly clock: Clock;
+  readonly events: Events;
+  readonly logger: Logger;
+  readonly envelope: EnvelopeContext;
+  read(delivery: Delivery): Reading | Promise<Reading>;
+  handle(message: Received, context: AttemptContext): unknown;
+  /** Facts the consumer provides when it is done with the message. */
+  provides(message: Received): readonly string[];
+  /** Called once per attempt; null when there is nothing left to settle. */
+  conclude(attempt: Attempt, settlement: Settlement | null): void;
+}
+
+/** How long a message that this worker is too old for rests before it is offered again. */
+const newerWorkerMs = 5_000;
+
+export interface Attempts {
+  begin(delivery: Delivery, lane: Lane | null): Attempt;
+  /** Settles an attempt as failed. */
+  fail(attempt: Attempt, error: unknown): void;
+  /** Settles an attempt as failed by its time-out, whatever its handler still does. */
+  timeOut(attempt: Attempt): void;
+  /** Gives an attempt back unspent, whatever its handler still does. */
+  giveBack(attempt: Attempt): void;
+}
+
+export function createAttempts(options: AttemptOptions): Attempts {
+  const { retry, random, clock, events, logger, envelope, conclude } = options;
+
+  function begin(delivery: Delivery, lane: Lane | null): Attempt {
+    const attempt: Attempt = {
+      delivery,
+      lane,
+      context: new AttemptContext(delivery, logger, envelope),
+      startedAt: events.heard ? clock.monotonic() : 0,
+      interruption: 'none',
+      over: false,
+    };
+    const reason = deadOnArrival(retry, delivery);
+    if (reason !== null) {
+      die(attempt, reason, arrivalFailures[reason] ?? null);
+      return attempt;
+    }
+    const reading = options.read(delivery);
+    if (reading instanceof Promise) reading.then((read) => proceed(attempt, read), rethrow);
+    else proceed(attempt, reading);
+    return attempt;
+  }
+
+  function proceed(attempt: Attempt, reading: Reading): void {
+    switch (reading.kind) {
+      case 'read':
+        return run(attempt, reading.message);
+      case 'invalid':
+        return die(attempt, 'invalid', failureOf(reading.error));
+      case 'later':
+        return release(attempt, newerWorkerMs, reading.why);
+    }
+  }
+
+  function run(attempt: Attempt, message: Received): void {
+    if (events.heard) events.emit({ kind: 'started', ...about(attempt) });
+    let answer: unknown;
+    try {
+      answer = options.handle(message, attempt.context);
+    } catch (error) {
+      return failed(attempt, error);
+    }
+    if (!isThenable(answer)) return succeeded(attempt, message);
+    answer.then(
+      () => succeeded(attempt, message),
+      (error: unknown) => failed(attempt, error),
+    );
+  }
+
+  function succeeded(attempt: Attempt, message: Received): void {
+    const { context } = attempt;
+    if (context.decision !== null) return swallowed(attempt);
+    if (isDecided(attempt)) return interrupted(attempt);
+    let opens: readonly string[];
+    try {
+      opens = options.provides(message);
+    } catch (error) {
+      return failed(attempt, error);
+    }
+    if (context.opened !== null) opens = [...opens, ...context.opened];
+    const publish = context.staged ?? nothing;
+    end(attempt, { kind: 'ack', delivery: attempt.delivery, opens, publish }, () => ({
+      kind: 'acked',
+      durationMs: clock.monotonic() - attempt.startedAt,
+      ...about(attempt),
+    }));
+  }
+
+  function failed(attempt: Attempt, error: unknown): void {
+    if (attempt.context.decision !== null) {
+      return isLeave(error) ? decided(attempt) : swallowed(attempt);
+    }
+    if (attempt.interruption !== 'none') return interrupted(attempt);
+    fail(attempt, error, false);
+  }
+
+  /** The handler went on after `ctx` threw. What it asked for is done, what it staged is dropped. */
+  function swallowed(attempt: Attempt): void {
+    if (!attempt.over) events.emit({ kind: 'wait-swallowed', ...about(attempt) });
+    decided(attempt);
+  }
+
+  function decided(attempt: Attempt): void {
+    const { delivery, context } = attempt;
+    const decision = context.decision!;
+    switch (decision.kind) {
+      case 'park': {
+        const { facts } = decision;
+        const parked = (): Transition => ({ kind: 'parked', facts, ...about(attempt) });
+        return end(attempt, { kind: 'park', delivery, facts }, parked);
+      }
+      case 'retry': {
+        const failure = { name: 'RetryAsked', message: decision.reason };
+        if (delivery.attempt >= retry.attempts) return die(attempt, 'attempts-exhausted', failure);
+        return retryAfter(attempt, decision.afterMs, failure);
+      }
+      case 'dead-letter':
+        return die(attempt, 'by-hand', { name: 'ByHand', message: decision.reason });
+      case 'release':
+        return release(attempt, decision.afterMs, 'asked');
+    }
+  }
+
+  /** The handler answered after its time was up, its lease gone or its process asked to stop. */
+  function interrupted(attempt: Attempt): void {
+    switch (attempt.interruption) {
+      case 'timed-out':
+        return fail(attempt, timedOut(attempt), true);
+      case 'stopping':
+        // It was told to stop: giving up then is not the message's fault.
+        return release(attempt, 0, 'stopping');
+      case 'lease-lost':
+      case 'none':
+        if (attempt.over) return;
+        attempt.over = true;
+        return conclude(attempt, null);
+    }
+  }
+
+  function fail(attempt: Attempt, error: unknown, isTimeout: boolean): void {
+    const failure = failureOf(error);
+    const failedAttempt = { attempt: attempt.delivery.attempt, error, timedOut: isTimeout };
+    const next = afterFailure(retry, failedAttempt, random());
+    if (next.kind === 'retry') return retryAfter(attempt, next.afterMs, failure);
+    die(attempt, next.reason, failure);
+  }
+
+  function retryAfter(attempt: Attempt, afterMs: number, failure: Failure): void {
+    const { delivery } = attempt;
+    const retried: Transition = { kind: 'retried', afterMs, failure, ...about(attempt) };
+    end(attempt, { kind: 'retry', delivery, afterMs, failure }, retried);
+  }
+
+  function die(attempt: Attempt, reason: DeadReason, failure: Failure | null): void {
+    const { delivery } = attempt;
+    const dead: Transition = { kind: 'dead', reason, failure, ...about(attempt) };
+    end(attempt, { kind: 'dead-letter', delivery, reason, failure }, dead);
+  }
+
+  function release(
+    attempt: Attempt,
+    afterMs: number,
+    why: 'asked' | 'stopping' | 'newer-version' | 'unknown-type',
+  ): void {
+    const { delivery } = attempt;
+    const released: Transition = { kind: 'released', why, ...about(attempt) };
+    end(attempt, { kind: 'release', delivery, afterMs }, released);
+  }
+
+  function end(
+    attempt: Attempt,
+    settlement: Settlement,
+    transition: Transition | (() => Transition),
+  ): void {
+    if (attempt.over) return;
+    attempt.over = true;
+    if (typeof transition !== 'function') events.emit(transition);
+    else if (events.heard) events.emit(transition());
+    conclude(attempt, settlement);
+  }
+
+  return {
+    begin,
+    fail: (attempt, error) => fail(attempt, error, false),
+    timeOut: (attempt) => fail(attempt, timedOut(attempt), true),
+    giveBack: (attempt) => release(attempt, 0, 'stopping'),
+  };
+}
+
+/** Whether success comes too late: a handler that is done although asked to stop has succeeded. */
+function isDecided({ interruption }: Attempt): boolean {
+  return interruption === 'timed-out' || interruption === 'lease-lost';
+}
+
+const nothing: readonly never[] = [];
+
+const arrivalFailures: Partial<Record<DeadReason, Failure>> = {
+  'dependency-timeout': { name: 'DependencyTimeout', message: 'its facts did not come in time' },
+  crashed: { name: 'Crashed', message: 'its process died while it ran, alone' },
+};
+
+const maxFailureLength = 4_000;
+
+/** An error as it is kept: the stack and the cause stay behind, the length is bounded. */
+export function failureOf(error: unknown): Failure {
+  try {
+    if (error instanceof Error) {
+      return { name: cut(String(error.name), 200), message: cut(String(error.message)) };
+    }
+    return { name: 'Thrown', message: cut(typeof error === 'string' ? error : String(error)) };
+  } catch {
+    return { name: 'Thrown', message: 'an error that cannot be shown' };
+  }
+}
+
+function cut(text: string, length = maxFailureLength): string {
+  return text.length > length ? `${text.slice(0, length - 1)}…` : text;
+}
+
+function timedOut({ delivery }: Attempt): MaloteError {
+  return new MaloteError('TIMED_OUT', `attempt ${delivery.attempt} took longer than its time-out`, {
+    id: delivery.id,
+  });
+}
+
+function about({ delivery }: Attempt): {
+  id: string;
+  type: string;
+  subscription: string;
+  attempt: number;
+} {
+  const { id, topic, subscription, attempt } = delivery;
+  return { id, type: topic, subscription, attempt };
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && 'then' in value;
+}
+
+/** Reading never rejects; were it to, hiding it would hide a fault of malote's own. */
+function rethrow(error: unknown): void {
+  queueMicrotask(() => {
+    throw error;
+  });
+}

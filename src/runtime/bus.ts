@@ -1,0 +1,129 @@
+/** The public face: what `createBus` answers, in types. The promises stand with each method. */
+
+import type { DependencyKey, DependencyKeys } from '../message/dependency.ts';
+import type { Duration } from '../message/duration.ts';
+import type { DataOf, InputOf, MessageType } from '../message/message.ts';
+import type { Engine, JournalMode } from '../transport/transport.ts';
+import type { HandlerContext } from './context.ts';
+import type { PublishOptions } from './envelope.ts';
+import type { Inspection } from './inspect.ts';
+import type { PinoLike } from './log.ts';
+import type { HandlingOptions, SubscriptionOptions } from './options.ts';
+import type { Published, PublishResult } from './publisher.ts';
+import type { Received } from './reader.ts';
+
+export interface BusOptions<Tx> {
+  /** Where messages live: `sqlite('./malote.db')`, `memory()`, … */
+  readonly engine: Engine<Tx>;
+  /** Tells buses of one process apart in events. @defaultValue 'malote' */
+  readonly name?: string;
+  /**
+   * How long a process that no longer answers keeps its messages; renewed every third of it.
+   * At least 100 ms. @defaultValue '10s'
+   */
+  readonly lease?: Duration;
+  /** `exceptions` keeps what happened to a message beyond the ordinary. @defaultValue 'exceptions' */
+  readonly journal?: JournalMode;
+  /** Larger bodies are refused. @defaultValue 1048576 */
+  readonly maxBodyBytes?: number;
+  /** Deeper bodies are refused. @defaultValue 64 */
+  readonly maxBodyDepth?: number;
+  /** Stops gracefully on SIGTERM and SIGINT once started. @defaultValue true */
+  readonly handleSignals?: boolean;
+  /** Any logger shaped like pino's; false for none. Default: warnings, as JSON on standard error. */
+  readonly logger?: PinoLike | false;
+}
+
+/** One type or several; several make one subscription, whose keys run across the types. */
+export type MessageTypes = MessageType | readonly MessageType[];
+
+type Each<Types extends MessageTypes> = Types extends readonly MessageType[]
+  ? Types[number]
+  : Types;
+
+/** What a handler receives: a union over the types, told apart by `msg.type`. */
+export type ReceivedOf<Types extends MessageTypes> =
+  Each<Types> extends infer Type
+    ? Type extends MessageType
+      ? Received<Type['name'], DataOf<Type>>
+      : never
+    : never;
+
+export interface ConsumeOptions<Types extends MessageTypes = MessageTypes> extends HandlingOptions {
+  /** Facts that hold once the message is done. A failed attempt opens nothing. */
+  readonly provides?: (data: ReceivedOf<Types>['data']) => DependencyKeys;
+}
+
+/**
+ * Runs once per delivery. At least once: it may run again for a message it already finished,
+ * because an ack can be lost after the work is done. Make it idempotent.
+ *
+ * | the handler …                      | the message …                                     |
+ * | ---------------------------------- | ------------------------------------------------- |
+ * | resolves                           | is done; what it staged is stored with that       |
+ * | throws, or outlives its time-out   | follows `retry`, and is dead after `attempts`     |
+ * | throws an error of `giveUpOn`      | is dead at once                                   |
+ * | returns `ctx.waitFor(fact)`        | waits, its attempt unspent                        |
+ * | returns `ctx.release()`            | goes back, its attempt unspent                    |
+ * | kills its process                  | is delivered again; dead after `attempts`         |
+ */
+export type Handler<Types extends MessageTypes> = (
+  message: ReceivedOf<Types>,
+  context: HandlerContext,
+) => unknown;
+
+export interface Bus<Tx = never> extends Inspection, AsyncDisposable {
+  /**
+   * Resolves once the message is durably stored, for every subscription of its type or, where
+   * there is none yet, for the first to come. Connects on first use; needs no running consumer.
+   *
+   * A rejection carries the message's `id`: publishing again with it never makes two messages
+   * while the first is remembered (7 days).
+   *
+   * @throws MaloteError `DATA_INVALID`, `MESSAGE_TOO_LARGE`, `MESSAGE_TOO_DEEP`, `OPTION_INVALID`,
+   * `OPTION_UNKNOWN`, `QUEUE_FULL`, `PUBLISH_ABORTED`: certainly not stored
+   * @throws MaloteError `INDETERMINATE`: may or may not be stored
+   * @throws MaloteError `TRANSACTION_REQUIRED`, `ENGINE_MISMATCH`, `CAPABILITY_MISSING` with `tx`
+   */
+  publish<Type extends MessageType>(
+    type: Type,
+    data: InputOf<Type>,
+    options?: PublishOptions<Tx>,
+  ): Promise<Published>;
+  /** Publishes up to 1,000 items, in order, each with an answer of its own. Never rejects for one. */
+  publishMany<Type extends MessageType>(
+    type: Type,
+    items: readonly InputOf<Type>[],
+    options?: Omit<PublishOptions<Tx>, 'id' | 'dedupe' | 'tx'>,
+  ): Promise<readonly PublishResult[]>;
+  /**
+   * Handles a subscription in this process, from `start()` on. Processes with the same name
+   * compete; other names get their own copy of every message.
+   *
+   * @throws MaloteError `SUBSCRIPTION_TAKEN`, `OPTION_UNKNOWN`, `OPTION_INVALID`
+   */
+  consume<const Types extends MessageTypes>(
+    types: Types,
+    options: ConsumeOptions<Types>,
+    handler: Handler<Types>,
+  ): void;
+  /** Registers a subscription durably without handling it: for publishers and deployments. */
+  subscribe(name: string, types: MessageTypes, options?: SubscriptionOptions): Promise<void>;
+  /** Forgets a subscription with everything it holds. Answers whether there was one. */
+  unsubscribe(name: string): Promise<boolean>;
+  /**
+   * Registers the subscriptions and starts their handlers.
+   *
+   * @throws MaloteError `SUBSCRIPTION_CHANGED`, `CAPABILITY_MISSING`, `ENGINE_…`
+   */
+  start(): Promise<void>;
+  /**
+   * Takes no new message, waits for running handlers up to `drain` (25 s), aborts their signals,
+   * gives back what is unfinished with its attempt unspent, closes. Always settles; repeating is safe.
+   */
+  stop(options?: { readonly drain?: Duration }): Promise<void>;
+  /** Opens facts: whatever waits for them goes on, and whatever comes later does not wait. */
+  fulfil(...keys: readonly DependencyKey[]): Promise<void>;
+  /** Closes facts again: messages released by them stay released, later ones wait. */
+  revoke(...keys: readonly DependencyKey[]): Promise<void>;
+}

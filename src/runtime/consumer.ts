@@ -1,0 +1,245 @@
+/**
+ * One subscription in this process: asks for deliveries, runs handlers in its slots, lanes in
+ * their order, and settles.
+ *
+ *     granted ─▶ buffered ─▶ running ─▶ settled ─▶ granted again
+ *
+ * Deliveries held here never exceed the {@link Window}; a lane's next message starts only after
+ * the one before it was concluded; anything but an ack ends the lane's lease, and what was behind
+ * it is dropped here because the engine has it back.
+ */
+
+import type { Clock } from '../clock.ts';
+import { MaloteError } from '../errors.ts';
+import type {
+  Consumption,
+  Delivery,
+  Lease,
+  OnDead,
+  Queue,
+  Settlement,
+  SettleOutcome,
+} from '../transport/transport.ts';
+import { type Attempt, type AttemptOptions, createAttempts } from './attempt.ts';
+import { createBuffer, sizeOf } from './buffer.ts';
+import { createDeadlines } from './deadlines.ts';
+import type { Handling } from './options.ts';
+import { createSettler } from './settler.ts';
+import { createTypeLimits } from './type-limits.ts';
+import { createWindow } from './window.ts';
+
+export interface Consumer {
+  start(): void;
+  /** No new starts; waits for what runs, `drainMs` at most; gives back the rest. */
+  stop(drainMs: number): Promise<void>;
+  /** Deliveries here that are not settled yet: 0 means this consumer is idle. */
+  readonly held: number;
+}
+
+export interface ConsumerOptions
+  extends Omit<AttemptOptions, 'conclude' | 'retry' | 'clock' | 'events'> {
+  readonly subscription: string;
+  readonly onDead: OnDead;
+  readonly handling: Handling;
+  readonly queue: Queue;
+  readonly clock: Clock;
+  readonly events: AttemptOptions['events'];
+  /** Called when deliveries were settled: a full subscription may have room again. */
+  roomMade(): void;
+}
+
+/** Deliveries of a full type that do not count against the window, so that others come through. */
+const mostHeld = 1_000;
+/** How long handlers may take to obey their signal once a stop has run out of patience. */
+const windUpMs = 1_000;
+
+export function createConsumer(options: ConsumerOptions): Consumer {
+  const { subscription, handling, queue, clock, events, onDead } = options;
+  const { concurrency, concurrencyByType, timeoutMs } = handling;
+  const buffer = createBuffer();
+  const window = createWindow(concurrency, clock.monotonic());
+  const types = createTypeLimits(concurrencyByType);
+  /** Acks that also publish: the engine may refuse them, so their lane waits for the answer. */
+  const unanswered = new Map<Settlement, Attempt>();
+  let running = 0;
+  /** Deliveries granted and neither concluded nor given back. */
+  let outstanding = 0;
+  let concluded = 0;
+  let pumping = false;
+  let stopping = false;
+  let consumption: Consumption | null = null;
+  let whenIdle: (() => void) | null = null;
+
+  const attempts = createAttempts({ ...options, retry: handling.retry, conclude });
+  const deadlines = createDeadlines({ clock, timeoutMs, expire, abandon });
+  const settler = createSettler({ queue, clock, events, told, answered });
+
+  function deliver(batch: readonly Delivery[]): void {
+    buffer.add(batch);
+    if (stopping) giveBackBuffered();
+    else pump();
+  }
+
+  /** Starts handlers while slots are free. Never nested: a handler may conclude at once. */
+  function pump(): void {
+    if (pumping) return;
+    pumping = true;
+    while (running < concurrency && !stopping) {
+      const waiting = types.freed() ?? buffer.take();
+      if (waiting === undefined) break;
+      if (!types.enter(waiting)) continue;
+      running += 1;
+      const attempt = attempts.begin(waiting.delivery, waiting.lane);
+      if (!attempt.over) deadlines.add(attempt);
+    }
+    pumping = false;
+    if (running === 0 && whenIdle !== null) whenIdle();
+  }
+
+  function conclude(attempt: Attempt, settlement: Settlement | null): void {
+    deadlines.remove(attempt);
+    if (settlement === null) return finish(attempt, false);
+    settler.push(settlement);
+    if (settlement.kind === 'ack' && settlement.publish.length > 0) {
+      unanswered.set(settlement, attempt);
+    } else finish(attempt, keepsLane(settlement));
+  }
+
+  function finish(attempt: Attempt, laneGoesOn: boolean): void {
+    if (attempt.interruption !== 'lease-lost') leave(1);
+    const { lane } = attempt;
+    if (lane !== null) {
+      if (laneGoesOn) buffer.resume(lane);
+      else leave(lane.deliveries.length - lane.next);
+    }
+    running -= 1;
+    types.leave(attempt.delivery.topic);
+    pump();
+  }
+
+  function keepsLane(settlement: Settlement): boolean {
+    if (settlement.kind === 'ack') return true;
+    return settlement.kind === 'dead-letter' && onDead === 'skip';
+  }
+
+  function leave(count: number): void {
+    outstanding -= count;
+    concluded += count;
+  }
+
+  function told(): void {
+    window.finished(concluded, clock.monotonic());
+    concluded = 0;
+    grant();
+    options.roomMade();
+  }
+
+  function grant(): void {
+    if (stopping || consumption === null) return;
+    const more = window.size + Math.min(types.held, mostHeld) - outstanding;
+    if (more <= 0) return;
+    outstanding += more;
+    consumption.grant(more);
+  }
+
+  function answered(settlement: Settlement, outcome: SettleOutcome): void {
+    const attempt = unanswered.get(settlement);
+    unanswered.delete(settlement);
+    if (outcome === 'lease-lost') {
+      const { id, topic, attempt: number } = settlement.delivery;
+      events.emit({ kind: 'lease-lost', id, type: topic, subscription, attempt: number });
+    }
+    if (attempt === undefined) return;
+    if (outcome !== 'full') return finish(attempt, outcome === 'settled');
+    attempt.over = false;
+    attempts.fail(attempt, new MaloteError('QUEUE_FULL', 'a subscription it publishes to is full'));
+  }
+
+  function expire(attempt: Attempt): void {
+    if (attempt.interruption === 'none') attempt.interruption = 'timed-out';
+    attempt.context.abort(timeOutOf(attempt, timeoutMs));
+  }
+
+  /** The handler ignores its signal: its slot is needed, its outcome is decided. */
+  function abandon(attempt: Attempt): void {
+    if (attempt.over) return;
+    const { id, topic: type, attempt: number } = attempt.delivery;
+    events.emit({ kind: 'stuck', id, type, subscription, attempt: number, timeoutMs });
+    if (attempt.interruption === 'timed-out') return attempts.timeOut(attempt);
+    attempt.over = true;
+    finish(attempt, false);
+  }
+
+  function loseLeases(leases: readonly Lease[]): void {
+    for (const lease of leases) {
+      outstanding -= buffer.drop(lease) + types.drop(lease);
+      for (const attempt of deadlines.running) {
+        if (attempt.delivery.lease.id === lease.id && !attempt.over) loseLease(attempt);
+      }
+    }
+    grant();
+  }
+
+  function loseLease(attempt: Attempt): void {
+    attempt.interruption = 'lease-lost';
+    outstanding -=
+      attempt.lane === null ? 1 : 1 + attempt.lane.deliveries.length - attempt.lane.next;
+    attempt.lane = null;
+    const { id, topic, attempt: number } = attempt.delivery;
+    events.emit({ kind: 'lease-lost', id, type: topic, subscription, attempt: number });
+    attempt.context.abort(new MaloteError('LEASE_LOST', 'another process has the message', { id }));
+  }
+
+  function giveBackBuffered(): void {
+    const waiting = [...buffer.drain(), ...types.drain()];
+    outstanding -= waiting.reduce((sum, one) => sum + sizeOf(one), 0);
+    for (const { delivery } of waiting) settler.push({ kind: 'release', delivery, afterMs: 0 });
+  }
+
+  async function stop(drainMs: number): Promise<void> {
+    stopping = true;
+    consumption?.stop();
+    giveBackBuffered();
+    await idleWithin(drainMs);
+    for (const attempt of deadlines.running) {
+      if (attempt.interruption === 'none') attempt.interruption = 'stopping';
+      attempt.context.abort(new MaloteError('BUS_STOPPED', 'the bus stops'));
+    }
+    await idleWithin(windUpMs);
+    for (const attempt of deadlines.running) attempts.giveBack(attempt);
+    deadlines.stop();
+    settler.giveUp();
+    await settler.flush();
+  }
+
+  /** Resolves when nothing runs any more, or after `ms`. */
+  function idleWithin(ms: number): Promise<void> {
+    if (running === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      const timer = clock.setTimer(resolve, ms);
+      whenIdle = () => {
+        whenIdle = null;
+        timer.cancel();
+        resolve();
+      };
+    });
+  }
+
+  return {
+    start() {
+      const sink = { deliver, lost: loseLeases };
+      consumption = queue.consume(subscription, { slots: concurrency }, sink);
+      grant();
+    },
+    stop,
+    get held() {
+      return buffer.size + types.held + running + unanswered.size + settler.open;
+    },
+  };
+}
+
+function timeOutOf({ delivery }: Attempt, timeoutMs: number): MaloteError {
+  return new MaloteError('TIMED_OUT', `attempt ${delivery.attempt} took over ${timeoutMs} ms`, {
+    id: delivery.id,
+  });
+}

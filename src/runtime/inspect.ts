@@ -1,0 +1,145 @@
+/**
+ * To look and to act: what the command line, the dashboard and applications use, and nothing else.
+ *
+ * Pages go by cursor; figures are counters, never counts, so looking costs the same at any depth.
+ */
+
+import { type DependencyKey, factOf } from '../message/dependency.ts';
+import { MaloteError } from '../errors.ts';
+import type {
+  CancelOutcome,
+  DeadLetter,
+  MessageView,
+  Page,
+  Store,
+  SubscriptionStats,
+  SubscriptionView,
+  WaitingMessage,
+} from '../transport/store.ts';
+import type { Events } from './events.ts';
+import { checkNames, whole } from './options.ts';
+
+export interface PageOptions {
+  /** What the page before answered as `next`. */
+  readonly cursor?: string | null;
+  /** 1 to 500. @defaultValue 100 */
+  readonly limit?: number;
+}
+
+export interface Messages {
+  /** Everything known of a message, one view per subscription; empty when nothing is. */
+  get(id: string): Promise<readonly MessageView[]>;
+  /** Takes a message out for good, unless a handler has it at the moment. */
+  cancel(id: string): Promise<CancelOutcome>;
+}
+
+export interface DeadLetters {
+  list(options?: PageOptions & { readonly subscription?: string }): Promise<Page<DeadLetter>>;
+  /** The dead letters of one message, one per subscription that gave it up. */
+  get(id: string): Promise<readonly DeadLetter[]>;
+  /** Sends dead letters back, attempts reset, in order. Answers how many; repeating is safe. */
+  redrive(
+    which: string | readonly string[] | { readonly subscription: string },
+  ): Promise<{ readonly redriven: number }>;
+}
+
+export interface WaitingRoom {
+  list(
+    options?: PageOptions & {
+      readonly subscription?: string;
+      readonly for?: DependencyKey;
+    },
+  ): Promise<Page<WaitingMessage>>;
+}
+
+export interface Subscriptions {
+  list(): Promise<readonly SubscriptionView[]>;
+  /** Accepts and keeps, delivers nothing, in every process, until resumed. */
+  pause(name: string): Promise<void>;
+  resume(name: string): Promise<void>;
+  stats(name: string): Promise<SubscriptionStats>;
+}
+
+export interface Inspection {
+  readonly messages: Messages;
+  readonly dead: DeadLetters;
+  readonly waiting: WaitingRoom;
+  readonly subscriptions: Subscriptions;
+}
+
+export function createInspection(store: () => Promise<Store>, events: Events): Inspection {
+  async function setPaused(name: string, paused: boolean): Promise<void> {
+    if (!(await (await store()).setPaused(name, paused))) throw unknownSubscription(name);
+    events.emit({ kind: paused ? 'paused' : 'resumed', subscription: name });
+  }
+
+  return {
+    messages: {
+      get: async (id) => await (await store()).get(id),
+      async cancel(id) {
+        const outcome = await (await store()).cancel(id);
+        if (outcome === 'cancelled') events.emit({ kind: 'cancelled', id });
+        return outcome;
+      },
+    },
+    dead: {
+      async list(options = {}) {
+        checkNames('dead.list', options, ['cursor', 'limit', 'subscription']);
+        const { subscription = null } = options;
+        return await (await store()).dead({ subscription, id: null, ...page(options) });
+      },
+      async get(id) {
+        const { items } = await (await store()).dead({ subscription: null, id, ...page({}) });
+        return items;
+      },
+      async redrive(which) {
+        const redriven = await redriveWith(await store(), which);
+        const subscription = isWhole(which) ? which.subscription : null;
+        events.emit({ kind: 'redriven', subscription, messages: redriven });
+        return { redriven };
+      },
+    },
+    waiting: {
+      async list(options = {}) {
+        checkNames('waiting.list', options, ['cursor', 'limit', 'subscription', 'for']);
+        const { subscription = null } = options;
+        const fact = options.for === undefined ? null : factOf(options.for);
+        return await (await store()).waiting({ subscription, fact, ...page(options) });
+      },
+    },
+    subscriptions: {
+      list: async () => await (await store()).subscriptions(),
+      pause: (name) => setPaused(name, true),
+      resume: (name) => setPaused(name, false),
+      async stats(name) {
+        const all = await (await store()).subscriptions();
+        const found = all.find((subscription) => subscription.name === name);
+        if (found === undefined) throw unknownSubscription(name);
+        return found.stats;
+      },
+    },
+  };
+}
+
+type Which = Parameters<DeadLetters['redrive']>[0];
+
+function isWhole(which: Which): which is { readonly subscription: string } {
+  return typeof which === 'object' && 'subscription' in which;
+}
+
+async function redriveWith(store: Store, which: Which): Promise<number> {
+  if (isWhole(which)) return await store.redrive({ all: true, subscription: which.subscription });
+  const ids = typeof which === 'string' ? [which] : which;
+  return await store.redrive({ ids, subscription: null });
+}
+
+function page({ cursor = null, limit = 100 }: PageOptions): {
+  cursor: string | null;
+  limit: number;
+} {
+  return { cursor, limit: whole('limit', limit, [1, 500]) };
+}
+
+function unknownSubscription(name: string): MaloteError {
+  return new MaloteError('NOT_FOUND', `there is no subscription "${name}"; subscriptions.list()`);
+}

@@ -1,0 +1,121 @@
+/**
+ * Transitions as structured log lines: message id, type, subscription, attempt, duration; never
+ * the body. Takes any logger shaped like pino's; without one, warnings and errors go to standard
+ * error as JSON lines.
+ */
+
+import type { Clock } from '../clock.ts';
+import type { Transition } from './events.ts';
+
+type Level = 'debug' | 'info' | 'warn' | 'error';
+
+/** The part of pino that malote uses; `console` does not fit, pino, winston and bunyan do. */
+export interface PinoLike {
+  debug(fields: object, sentence: string): void;
+  info(fields: object, sentence: string): void;
+  warn(fields: object, sentence: string): void;
+  error(fields: object, sentence: string): void;
+  isLevelEnabled?(level: string): boolean;
+}
+
+/** What handlers get as `ctx.log`: every line carries the message's id, type and attempt. */
+export interface HandlerLog {
+  debug(sentence: string, fields?: object): void;
+  info(sentence: string, fields?: object): void;
+  warn(sentence: string, fields?: object): void;
+  error(sentence: string, fields?: object): void;
+}
+
+export interface Logger {
+  /** Whether ordinary transitions are worth building for this logger. */
+  readonly debugs: boolean;
+  write(transition: Transition): void;
+  child(fields: object): HandlerLog;
+}
+
+export function createLogger(given: PinoLike | false | undefined, clock: Clock): Logger {
+  const target = given === false ? silent : (given ?? standardError(clock));
+  return {
+    get debugs() {
+      return target.isLevelEnabled?.('debug') ?? false;
+    },
+    write(transition) {
+      const { kind, ...fields } = transition;
+      guarded(() => target[levelOf(kind)](fields, sentences[kind] ?? kind));
+    },
+    child: (fields) => childOf(target, fields),
+  };
+}
+
+function childOf(target: PinoLike, bound: object): HandlerLog {
+  const at =
+    (level: Level) =>
+    (sentence: string, fields: object = {}): void =>
+      guarded(() => target[level]({ ...fields, ...bound }, sentence));
+  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
+}
+
+/** Logging never throws into the path of a message. */
+function guarded(write: () => void): void {
+  try {
+    write();
+  } catch {
+    // The logger's own trouble has nowhere to go.
+  }
+}
+
+function levelOf(kind: Transition['kind']): Level {
+  switch (kind) {
+    case 'dead':
+    case 'blocked':
+    case 'engine-trouble':
+    case 'stuck':
+      return 'error';
+    case 'retried':
+    case 'lease-lost':
+    case 'taken-over':
+    case 'wait-swallowed':
+    case 'diverted':
+    case 'indeterminate':
+      return 'warn';
+    case 'redriven':
+    case 'cancelled':
+    case 'paused':
+    case 'resumed':
+    case 'adopted':
+    case 'started-bus':
+    case 'stopped-bus':
+      return 'info';
+    default:
+      return 'debug';
+  }
+}
+
+const sentences: Partial<Record<Transition['kind'], string>> = {
+  dead: 'a message went to the dead letters',
+  blocked: 'a key stands still behind its dead head; redrive or cancel it',
+  diverted: 'a message followed its key into the dead letters',
+  retried: 'an attempt failed and will be repeated',
+  stuck: 'a handler outlived its time-out and ignores its signal; its slot was given up',
+  'lease-lost': 'a lease was lost; another process has the message',
+  'taken-over': 'messages of a dead process were taken over',
+  'wait-swallowed': 'WAIT_SWALLOWED: the handler caught what ctx threw; it was done all the same',
+  'engine-trouble': 'the engine failed',
+};
+
+const silent: PinoLike = {
+  debug: () => {},
+  info: () => {},
+  warn: () => {},
+  error: () => {},
+};
+
+function standardError(clock: Clock): PinoLike {
+  const at =
+    (level: Level) =>
+    (fields: object, sentence: string): void => {
+      const time = new Date(clock.now()).toISOString();
+      process.stderr.write(`${JSON.stringify({ level, time, msg: sentence, ...fields })}\n`);
+    };
+  return { ...silent, warn: at('warn'), error: at('error'), isLevelEnabled: () => false };
+}

@@ -1,0 +1,245 @@
+/**
+ * Publishing: every call ends as accepted, refused or indeterminate, and says which.
+ *
+ * Calls of one turn go to the engine as one batch; while a subscription is full, those that may
+ * wait stand in line, and whoever cannot is refused. Nothing is held without a bound.
+ */
+
+import type { Clock } from '../clock.ts';
+import { MaloteError } from '../errors.ts';
+import { toMs } from '../message/duration.ts';
+import type { MessageType } from '../message/message.ts';
+import type { Outgoing, PublishOutcome, Queue } from '../transport/transport.ts';
+import { type EnvelopeContext, type PublishOptions, seal } from './envelope.ts';
+import type { Events } from './events.ts';
+import type { Link } from './link.ts';
+
+export interface Published {
+  readonly id: string;
+  /** True when this id or dedupe key was published before; `id` is then the first one's. */
+  readonly duplicate: boolean;
+}
+
+/** One item of `publishMany`. */
+export type PublishResult =
+  | { readonly status: 'accepted'; readonly id: string; readonly duplicate: boolean }
+  | { readonly status: 'refused'; readonly id: string | null; readonly error: MaloteError }
+  | { readonly status: 'indeterminate'; readonly id: string; readonly error: MaloteError };
+
+export interface Publisher<Tx> {
+  publish(type: MessageType, data: unknown, options?: PublishOptions<Tx>): Promise<Published>;
+  /** Resolves once nothing handed in is still on its way. */
+  flush(): Promise<void>;
+  /** Messages that left a subscription may make room for those that wait. */
+  roomMade(): void;
+}
+
+interface Pending {
+  readonly outgoing: Outgoing;
+  readonly deadlineAt: number | null;
+  readonly signal: AbortSignal | undefined;
+  resolve(published: Published): void;
+  reject(error: MaloteError): void;
+}
+
+/** Calls in flight above which a publish is refused: what a stalled engine may pile up. */
+const maxInFlight = 100_000;
+/** How often those that wait for room ask again when nothing tells them. */
+const roomPollMs = 20;
+
+export function createPublisher<Tx>(options: {
+  link: Link<Tx>;
+  clock: Clock;
+  events: Events;
+  context: EnvelopeContext;
+}): Publisher<Tx> {
+  const { link, clock, events, context } = options;
+  let batch: Pending[] = [];
+  let line: Pending[] = [];
+  let inFlight = 0;
+  let pollArmed = false;
+  let idle: (() => void)[] = [];
+
+  function publish(
+    type: MessageType,
+    data: unknown,
+    given?: PublishOptions<Tx>,
+  ): Promise<Published> {
+    try {
+      const sealed = seal(type, data, given, context);
+      if (given?.tx !== undefined) return publishJoined(sealed, given.tx);
+      if (!(sealed instanceof Promise)) return enqueue(sealed, given);
+      return sealed.then((outgoing) => enqueue(outgoing, given));
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  function enqueue(outgoing: Outgoing, given: PublishOptions<Tx> | undefined): Promise<Published> {
+    if (inFlight >= maxInFlight) return Promise.reject(tooManyInFlight(outgoing.id));
+    const signal = given?.signal;
+    if (signal?.aborted === true) return Promise.reject(aborted(outgoing.id, signal));
+    const deadlineAt =
+      given?.wait === undefined ? null : clock.monotonic() + toMs(given.wait, 'publish: wait');
+    inFlight += 1;
+    return new Promise((resolve, reject) => {
+      add({ outgoing, deadlineAt, signal, resolve, reject });
+    });
+  }
+
+  function add(pending: Pending): void {
+    batch.push(pending);
+    if (batch.length === 1) queueMicrotask(send);
+  }
+
+  function send(): void {
+    const sending = batch;
+    batch = [];
+    const queue = link.transport?.queue;
+    const outgoing = sending.map((pending) => pending.outgoing);
+    const answer = queue === undefined ? openAndPublish(outgoing) : queue.publish(outgoing);
+    answer.then(
+      (outcomes) => {
+        for (let index = 0; index < sending.length; index++) {
+          conclude(sending[index]!, outcomes[index]!);
+        }
+      },
+      (error: unknown) => {
+        for (const pending of sending) settleRejected(pending, error);
+      },
+    );
+  }
+
+  async function openAndPublish(outgoing: readonly Outgoing[]): Promise<readonly PublishOutcome[]> {
+    const { queue }: { queue: Queue } = await link.open();
+    return await queue.publish(outgoing);
+  }
+
+  function conclude(pending: Pending, outcome: PublishOutcome): void {
+    const { id, topic } = pending.outgoing;
+    switch (outcome.kind) {
+      case 'stored':
+        if (events.heard) events.emit({ kind: 'published', id, type: topic });
+        return accept(pending, { id, duplicate: false });
+      case 'duplicate':
+        if (events.heard) events.emit({ kind: 'duplicate', id, type: topic, of: outcome.id });
+        return accept(pending, { id: outcome.id, duplicate: true });
+      case 'full':
+        if (mayWait(pending)) return wait(pending);
+        return refuse(pending, queueFull(id, outcome.subscription));
+      case 'refused':
+        return refuse(pending, outcome.error);
+      case 'indeterminate':
+        events.emit({ kind: 'indeterminate', id, type: topic });
+        return end(pending, withId('INDETERMINATE', outcome.error, id));
+    }
+  }
+
+  function accept(pending: Pending, published: Published): void {
+    left();
+    pending.resolve(published);
+  }
+
+  function refuse(pending: Pending, error: MaloteError): void {
+    const { id, topic } = pending.outgoing;
+    if (events.heard) events.emit({ kind: 'refused', id, type: topic, code: error.code });
+    end(pending, error);
+  }
+
+  function end(pending: Pending, error: MaloteError): void {
+    left();
+    pending.reject(error);
+  }
+
+  function settleRejected(pending: Pending, error: unknown): void {
+    const known = error instanceof MaloteError ? error.code : 'ENGINE_FAILED';
+    refuse(pending, withId(known, error, pending.outgoing.id));
+  }
+
+  function left(): void {
+    inFlight -= 1;
+    if (inFlight > 0 || idle.length === 0) return;
+    for (const done of idle) done();
+    idle = [];
+  }
+
+  function mayWait({ deadlineAt, signal }: Pending): boolean {
+    if (deadlineAt === null) return signal !== undefined && !signal.aborted;
+    return clock.monotonic() < deadlineAt && signal?.aborted !== true;
+  }
+
+  function wait(pending: Pending): void {
+    line.push(pending);
+    if (pollArmed) return;
+    pollArmed = true;
+    clock.setTimer(() => {
+      pollArmed = false;
+      tryAgain();
+    }, roomPollMs);
+  }
+
+  /** First come, first served: the whole line goes in again, in its order. */
+  function tryAgain(): void {
+    const again = line;
+    line = [];
+    for (const pending of again) {
+      if (pending.signal?.aborted === true) {
+        refuse(pending, aborted(pending.outgoing.id, pending.signal));
+      } else add(pending);
+    }
+  }
+
+  async function publishJoined(sealed: Outgoing | Promise<Outgoing>, tx: Tx): Promise<Published> {
+    const outgoing = await sealed;
+    const { join } = link.transport ?? (await link.open());
+    if (join === null) {
+      throw new MaloteError(
+        'CAPABILITY_MISSING',
+        'publish: tx needs an engine that is a database of the caller, such as malote/sqlite',
+      );
+    }
+    const [outcome] = join.publish(tx, [outgoing]);
+    inFlight += 1;
+    return await new Promise((resolve, reject) => {
+      conclude({ outgoing, deadlineAt: null, signal: undefined, resolve, reject }, outcome!);
+    });
+  }
+
+  return {
+    publish,
+    flush: () =>
+      inFlight === 0 ? Promise.resolve() : new Promise<void>((resolve) => idle.push(resolve)),
+    roomMade() {
+      if (line.length > 0) tryAgain();
+    },
+  };
+}
+
+function withId(code: MaloteError['code'], error: unknown, id: string): MaloteError {
+  const message = error instanceof Error ? error.message : String(error);
+  return new MaloteError(code, message, { cause: error, id });
+}
+
+function queueFull(id: string, subscription: string): MaloteError {
+  return new MaloteError(
+    'QUEUE_FULL',
+    `subscription "${subscription}" holds maxDepth messages; the message was not stored. ` +
+      'Publish it again later, or pass wait',
+    { id },
+  );
+}
+
+function tooManyInFlight(id: string): MaloteError {
+  return new MaloteError(
+    'QUEUE_FULL',
+    `publish: at most ${maxInFlight} calls may be unanswered at once; await earlier ones`,
+    { id },
+  );
+}
+
+function aborted(id: string, signal: AbortSignal): MaloteError {
+  return new MaloteError('PUBLISH_ABORTED', 'publish: the signal was aborted; nothing was stored', {
+    id,
+    cause: signal.reason,
+  });
+}

@@ -1,0 +1,108 @@
+/**
+ * The one way deliveries are settled: all of a turn in one batch, every answer looked at.
+ *
+ * An engine that cannot settle at the moment is asked again until the bus ends: the outcome of a
+ * handler that has run is never dropped while its lease may still hold.
+ */
+
+import type { Clock } from '../clock.ts';
+import { MaloteError } from '../errors.ts';
+import type { Queue, Settlement, SettleOutcome } from '../transport/transport.ts';
+import type { Events } from './events.ts';
+
+export interface Settler {
+  push(settlement: Settlement): void;
+  /** Resolves once every settlement pushed so far was answered or given up. */
+  flush(): Promise<void>;
+  /** Pushed and not yet answered. */
+  readonly open: number;
+  /** No more second tries. */
+  giveUp(): void;
+}
+
+const retryMs = 50;
+
+export function createSettler(options: {
+  queue: Queue;
+  clock: Clock;
+  events: Events;
+  /** Called in the turn of every batch, after it was handed over: the moment for new credit. */
+  told(): void;
+  /** Called for every outcome but a plain `settled`, and for every ack that also publishes. */
+  answered(settlement: Settlement, outcome: SettleOutcome): void;
+}): Settler {
+  const { queue, clock, events, told, answered } = options;
+  let batch: Settlement[] = [];
+  let open = 0;
+  let scheduled = false;
+  let troubled = false;
+  let final = false;
+  let idle: (() => void)[] = [];
+
+  function send(): void {
+    scheduled = false;
+    if (!troubled && batch.length > 0) deliver();
+    told();
+  }
+
+  function deliver(): void {
+    const sending = batch;
+    batch = [];
+    queue.settle(sending).then(
+      (outcomes) => {
+        for (let index = 0; index < sending.length; index++) {
+          conclude(sending[index]!, outcomes[index]!);
+        }
+        closed(sending.length);
+      },
+      (error: unknown) => trouble(sending, error),
+    );
+  }
+
+  function conclude(settlement: Settlement, outcome: SettleOutcome): void {
+    const publishes = settlement.kind === 'ack' && settlement.publish.length > 0;
+    if (outcome !== 'settled' || publishes) answered(settlement, outcome);
+  }
+
+  /** Keeps the order: what failed goes again before anything that came after it. */
+  function trouble(sending: readonly Settlement[], error: unknown): void {
+    const code = error instanceof MaloteError ? error.code : 'ENGINE_FAILED';
+    if (!troubled) events.emit({ kind: 'engine-trouble', code, message: String(error) });
+    if (final || code === 'BUS_STOPPED') {
+      for (const settlement of sending) conclude(settlement, 'lease-lost');
+      return closed(sending.length);
+    }
+    troubled = true;
+    batch = [...sending, ...batch];
+    clock.setTimer(() => {
+      troubled = false;
+      if (batch.length > 0) deliver();
+    }, retryMs);
+  }
+
+  function closed(count: number): void {
+    open -= count;
+    if (open > 0) return;
+    const done = idle;
+    idle = [];
+    for (const resolve of done) resolve();
+  }
+
+  return {
+    push(settlement) {
+      open += 1;
+      batch.push(settlement);
+      if (scheduled) return;
+      scheduled = true;
+      queueMicrotask(send);
+    },
+    get open() {
+      return open;
+    },
+    flush: () =>
+      open === 0 ? Promise.resolve() : new Promise<void>((resolve) => idle.push(resolve)),
+    giveUp() {
+      final = true;
+    },
+  };
+}
