@@ -67,15 +67,16 @@ export function optionUnknown(where: string, name: string, known: readonly strin
 
 /** A value as an error message may show it: short, on one line, never a whole body. */
 export function show(value: unknown): string {
-  if (typeof value === 'function') return 'a function';
+  if (typeof value === 'number') return String(value);
   if (typeof value === 'bigint') return `${value}n`;
-  if (value === undefined) return 'undefined';
-  let text: string;
+  if (typeof value === 'function') return 'a function';
+  let text: string | undefined;
   try {
-    text = typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value));
+    text = JSON.stringify(value);
   } catch {
     text = `an unprintable ${typeof value}`;
   }
+  if (text === undefined) return typeof value;
   return text.length > 80 ? `${text.slice(0, 79)}…` : text;
 }
 

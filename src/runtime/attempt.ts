@@ -16,9 +16,10 @@ import type { Delivery, Settlement } from '../transport/transport.ts';
 import type { Lane } from './buffer.ts';
 import { AttemptContext, isLeave } from './context.ts';
 import type { EnvelopeContext } from './envelope.ts';
-import type { Events, Transition } from './events.ts';
+import type { Events } from './events.ts';
 import type { Logger } from './log.ts';
 import type { Reading, Received } from './reader.ts';
+import type { Transition } from './transition.ts';
 
 /** One run of a delivery. */
 export interface Attempt {

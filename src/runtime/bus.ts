@@ -13,7 +13,7 @@ import type { Published, PublishResult } from './publisher.ts';
 import type { Received } from './reader.ts';
 
 export interface BusOptions<Tx> {
-  /** Where messages live: `sqlite('./malote.db')`, `memory()`, … */
+  /** Where messages live; each engine has an entry of its own. */
   readonly engine: Engine<Tx>;
   /** Tells buses of one process apart in events. @defaultValue 'malote' */
   readonly name?: string;
@@ -22,7 +22,7 @@ export interface BusOptions<Tx> {
    * At least 100 ms. @defaultValue '10s'
    */
   readonly lease?: Duration;
-  /** `exceptions` keeps what happened to a message beyond the ordinary. @defaultValue 'exceptions' */
+  /** `exceptions` keeps what befell a message beyond the ordinary. @defaultValue 'exceptions' */
   readonly journal?: JournalMode;
   /** Larger bodies are refused. @defaultValue 1048576 */
   readonly maxBodyBytes?: number;

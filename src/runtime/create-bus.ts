@@ -1,8 +1,8 @@
 /** Puts the parts of a bus together. Every rule lives in one of the parts; here they only meet. */
 
-import { v7 as uuidv7 } from 'uuid';
 import { type Clock, systemClock } from '../clock.ts';
 import { MaloteError, optionInvalid } from '../errors.ts';
+import { newId, random } from '../id.ts';
 import { type DependencyKey, factsOf } from '../message/dependency.ts';
 import { toMs } from '../message/duration.ts';
 import type { MessageType } from '../message/message.ts';
@@ -35,11 +35,7 @@ export interface TestableBus<Tx> {
   held(): number;
 }
 
-const machine: Surroundings = {
-  clock: systemClock,
-  random: () => Math.random(),
-  newId: () => uuidv7(),
-};
+const machine: Surroundings = { clock: systemClock, random, newId };
 
 /**
  * Creates a bus on an engine. Nothing happens until it is used: the first publish connects, and
@@ -61,15 +57,18 @@ export function assembleBus<Tx>(
   surroundings: Surroundings,
 ): TestableBus<Tx> {
   const settings = resolveSettings(given);
-  const { clock, random, newId } = surroundings;
+  const { clock } = surroundings;
   const limits = { maxBytes: settings.maxBodyBytes, maxDepth: settings.maxBodyDepth };
   const logger = createLogger(given.logger, clock);
   const events = createEvents({ bus: settings.name, clock, logger });
-  const envelope: EnvelopeContext = { limits, newId, now: () => clock.now(), causation: null };
+  const envelope: EnvelopeContext = {
+    limits,
+    newId: surroundings.newId,
+    now: () => clock.now(),
+    causation: null,
+  };
   const link = createLink(given.engine, {
-    clock,
-    random,
-    newId,
+    ...surroundings,
     leaseMs: settings.leaseMs,
     journal: settings.journal,
     notify: (event) => events.emit(event),
@@ -110,7 +109,7 @@ export function assembleBus<Tx>(
           handling,
           queue,
           clock,
-          random,
+          random: surroundings.random,
           events,
           logger,
           envelope,
@@ -217,7 +216,7 @@ function resolveSettings(given: BusOptions<never>): options.BusSettings {
   if (typeof given.engine?.open !== 'function') {
     throw optionInvalid(
       'createBus: engine',
-      "an engine such as sqlite('./malote.db')",
+      "an engine, made by one of malote's engine entries",
       given.engine,
     );
   }

@@ -5,7 +5,7 @@
  */
 
 import type { Clock } from '../clock.ts';
-import type { Transition } from './events.ts';
+import type { Transition } from './transition.ts';
 
 type Level = 'debug' | 'info' | 'warn' | 'error';
 

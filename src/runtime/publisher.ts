@@ -195,7 +195,7 @@ export function createPublisher<Tx>(options: {
     if (join === null) {
       throw new MaloteError(
         'CAPABILITY_MISSING',
-        'publish: tx needs an engine that is a database of the caller, such as malote/sqlite',
+        'publish: tx needs an engine that is a database the caller has transactions in',
       );
     }
     const [outcome] = join.publish(tx, [outgoing]);
