@@ -1,0 +1,65 @@
+/**
+ * `memory()`: the engine that lives in this process and survives nothing. The reference of the
+ * contract, and the engine of tests.
+ *
+ * It comes in the two shapes that engines have, so that nothing is written for one of them alone:
+ * `lanes`, as a database does it, and `partitions`, as a broker does it. The engine value is the
+ * server; every connection to it stands for one process.
+ */
+
+import { optionInvalid, optionUnknown } from '../../errors.ts';
+import type { Capabilities } from '../../transport/capabilities.ts';
+import type { Engine } from '../../transport/transport.ts';
+import { openLanes } from './lanes.ts';
+import { createServer } from './lanes-server.ts';
+
+export interface MemoryOptions {
+  /**
+   * How consumers hold messages: each key by itself, or fixed partitions of them.
+   * @defaultValue 'lanes'
+   */
+  readonly shape?: 'lanes' | 'partitions';
+  /**
+   * Into how many partitions the keys of a subscription are spread, 1 to 1,024.
+   * @defaultValue 8
+   */
+  readonly partitions?: number;
+}
+
+const lanesCapabilities: Capabilities = {
+  delivery: 'lanes',
+  lease: 'timed',
+  fencing: true,
+  dedupe: true,
+  atomicSettle: true,
+  survives: 'nothing',
+  processes: 'one',
+  transactions: false,
+  // What a string of this machine may hold; a body is never copied.
+  maxBodyBytes: 2 ** 29,
+};
+
+export function memory(options: MemoryOptions = {}): Engine {
+  checkOptions(options);
+  const server = createServer();
+  return {
+    name: 'memory',
+    capabilities: lanesCapabilities,
+    open: async (host) => openLanes(server, host),
+  };
+}
+
+const known = ['shape', 'partitions'];
+
+function checkOptions(options: MemoryOptions): void {
+  for (const name of Object.keys(options)) {
+    if (!known.includes(name)) throw optionUnknown('memory()', name, known);
+  }
+  const { shape = 'lanes', partitions = 8 } = options;
+  if (shape !== 'lanes' && shape !== 'partitions') {
+    throw optionInvalid('memory() shape', '"lanes" or "partitions"', shape);
+  }
+  if (!Number.isInteger(partitions) || partitions < 1 || partitions > 1_024) {
+    throw optionInvalid('memory() partitions', 'an integer from 1 to 1024', partitions);
+  }
+}

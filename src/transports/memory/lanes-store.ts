@@ -1,0 +1,207 @@
+/** Looking and acting in the `lanes` shape: what {@link Store} promises, over the server's records. */
+
+import { depth, type Entry, type Lane, type Step } from '../../transport/lane-table.ts';
+import { promote, remove, reopen, push, type Arrival } from '../../transport/lane-table-lanes.ts';
+import { createShelf } from '../../transport/shelf.ts';
+import type {
+  CancelOutcome,
+  MessageView,
+  Page,
+  RedriveQuery,
+  SubscriptionView,
+  WaitingMessage,
+  WaitingQuery,
+} from '../../transport/store.ts';
+import { dropKept } from './catalog.ts';
+import { deadCount, deadOf, deadOfId, deadOfKey, unbury, type DeadRecord } from './dead-letters.ts';
+import { finish } from './finished.ts';
+import { alert, type Served, type Server } from './lanes-server.ts';
+import { pageOver } from './pages.ts';
+import { viewOf, viewOfDead, viewOfKept, waitingView } from './views.ts';
+
+const mostBlockedShown = 100;
+
+export function getViews(server: Server, id: string, step: Step): MessageView[] {
+  const views: MessageView[] = [...(server.finished.byId.get(id) ?? [])];
+  const kept = server.catalog.keptById.get(id);
+  if (kept !== undefined) views.push(viewOfKept(kept, step.now));
+  for (const { table } of server.catalog.byName.values()) {
+    promote(table, step);
+    let entry = table.byId.get(id) ?? null;
+    for (; entry !== null; entry = entry.twin) views.push(viewOf(table, entry));
+  }
+  views.push(...deadOfId(server.dead, id).map(viewOfDead));
+  return views;
+}
+
+export function cancelOne(server: Server, id: string, step: Step): CancelOutcome {
+  let outcome: CancelOutcome = 'not-found';
+  const kept = server.catalog.keptById.get(id);
+  if (kept !== undefined) {
+    dropKept(server.catalog, kept);
+    finish(server.finished, { ...viewOfKept(kept, step.now), state: 'cancelled', readyAt: null });
+    outcome = 'cancelled';
+  }
+  for (const served of server.catalog.byName.values()) {
+    const cancelled = cancelIn(server, { served, id }, step);
+    if (cancelled === 'cancelled' || outcome === 'not-found') outcome = cancelled;
+  }
+  return outcome;
+}
+
+function cancelIn(
+  server: Server,
+  { served, id }: { readonly served: Served; readonly id: string },
+  step: Step,
+): CancelOutcome {
+  const { table } = served;
+  let outcome: CancelOutcome = 'not-found';
+  let next: Entry | null = table.byId.get(id) ?? null;
+  for (let entry = next; entry !== null; entry = next) {
+    next = entry.twin;
+    if (entry.lease !== null) {
+      if (outcome === 'not-found') outcome = 'leased';
+      continue;
+    }
+    finish(server.finished, viewOf(table, entry, { state: 'cancelled' }));
+    remove(table, entry, step);
+    table.counts.cancelled += 1;
+    outcome = 'cancelled';
+  }
+  for (const dead of deadOfId(server.dead, id)) {
+    if (dead.subscription !== served.spec.name) continue;
+    finish(server.finished, { ...viewOfDead(dead), state: 'cancelled' });
+    unbury(server.dead, dead);
+    table.counts.cancelled += 1;
+    outcome = 'cancelled';
+    openIfAlive(server, { served, key: dead.key }, step);
+  }
+  alert(served);
+  return outcome;
+}
+
+/** A key that no dead letter holds shut any more goes on. */
+function openIfAlive(
+  server: Server,
+  { served, key }: { readonly served: Served; readonly key: string | null },
+  step: Step,
+): void {
+  if (key === null || !isShut(served, key)) return;
+  if (deadOfKey(server.dead, served.spec.name, key).length > 0) return;
+  reopen(served.table, { key, arrivals: [] }, step);
+  served.blockedKeys.delete(key);
+}
+
+/** The dead letters that a query means, oldest death first. */
+export function redriven(server: Server, query: RedriveQuery): DeadRecord[] {
+  if ('all' in query) return deadOf(server.dead, query.subscription);
+  return query.ids
+    .flatMap((id) => deadOfId(server.dead, id))
+    .filter(({ subscription }) => (query.subscription ?? subscription) === subscription)
+    .toSorted((a, b) => a.number - b.number);
+}
+
+/** Sends one dead letter back, or with it all of its key where they hold the key shut. */
+export function redriveOne(server: Server, dead: DeadRecord, step: Step): number {
+  const served = server.catalog.byName.get(dead.subscription);
+  if (served === undefined || !deadOfId(server.dead, dead.message.id).includes(dead)) return 0;
+  const { key } = dead;
+  if (key === null || !isShut(served, key)) {
+    push(served.table, revived(server, { served, dead }, step), step);
+    alert(served);
+    return 1;
+  }
+  const whole = deadOfKey(server.dead, dead.subscription, key);
+  const arrivals = whole.map((one) => revived(server, { served, dead: one }, step));
+  reopen(served.table, { key, arrivals }, step);
+  served.blockedKeys.delete(key);
+  alert(served);
+  return whole.length;
+}
+
+function revived(
+  server: Server,
+  { served, dead }: { readonly served: Served; readonly dead: DeadRecord },
+  step: Step,
+): Arrival {
+  unbury(server.dead, dead);
+  server.lastOrder += 1;
+  const { message, key, acceptedAt, story } = dead;
+  const history = story?.history ?? [];
+  if (step.journal) {
+    history.push({ at: step.now, event: 'redriven', attempt: dead.attempts, detail: dead.reason });
+  }
+  return {
+    message,
+    key: served.spec.order === 'key' ? key : null,
+    tag: server.lastOrder,
+    order: server.lastOrder,
+    acceptedAt,
+    needs: served.spec.waits ? message.facts : [],
+    readyAt: step.now,
+    attempt: 1,
+    story: {
+      suspicion: 'none',
+      crashesBeside: 0,
+      parkedFor: [],
+      waitsSince: step.now,
+      firstFailure: null,
+      lastFailure: null,
+      history: history.slice(-100),
+    },
+  };
+}
+
+function isShut({ table }: Served, key: string): boolean {
+  const state = table.byKey.get(key)?.state;
+  return state === 'blocked' || state === 'diverting';
+}
+
+export function waitingPage(server: Server, query: WaitingQuery, step: Step): Page<WaitingMessage> {
+  const { subscription, fact } = query;
+  const wanted = [...server.catalog.byName].filter(([name]) => (subscription ?? name) === name);
+  for (const [, { table }] of wanted) promote(table, step);
+  return pageOver(
+    wanted.map(([name, { table }]) => ({
+      name,
+      shelf: fact === null ? table.waiting : (table.waitingOn.get(fact) ?? createShelf<Lane>()),
+    })),
+    {
+      query,
+      numberOf: ({ waitNumber }) => waitNumber,
+      show: (lane, name) => waitingView(server.catalog.byName.get(name)!.table, lane.head!),
+    },
+  );
+}
+
+export function subscriptionViews(server: Server, step: Step): SubscriptionView[] {
+  return [...server.catalog.byName.values()].map(({ spec, table, blockedKeys }) => {
+    promote(table, step);
+    const { scheduled, ready, leased, retrying, waiting, done, cancelled } = table.counts;
+    const dead = deadCount(server.dead, spec.name);
+    return {
+      ...spec,
+      paused: table.paused,
+      blockedKeys: [...blockedKeys].slice(0, mostBlockedShown),
+      stats: {
+        depth: depth(table),
+        scheduled,
+        ready,
+        leased,
+        retrying,
+        waiting,
+        dead,
+        done,
+        cancelled,
+      },
+    };
+  });
+}
+
+export function pause(server: Server, subscription: string, paused: boolean): boolean {
+  const served = server.catalog.byName.get(subscription);
+  if (served === undefined) return false;
+  served.table.paused = paused;
+  alert(served);
+  return true;
+}

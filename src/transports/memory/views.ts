@@ -1,0 +1,75 @@
+/** How an entry of a lane table looks to those who ask for a message. */
+
+import type { Entry, LaneTable } from '../../transport/lane-table.ts';
+import { deadlineOf } from '../../transport/lane-table-lanes.ts';
+import { factsLacking } from '../../transport/lane-table-waiting.ts';
+import type { MessageState, MessageView, WaitingMessage } from '../../transport/store.ts';
+import type { DeadRecord } from './dead-letters.ts';
+import type { KeptMessage } from './catalog.ts';
+
+export function viewOf(
+  table: LaneTable,
+  entry: Entry,
+  as: { readonly state: MessageState } = entry,
+): MessageView {
+  const { message, story } = entry;
+  const isTimed = as.state === 'scheduled' || as.state === 'retrying';
+  return {
+    id: message.id,
+    topic: message.topic,
+    subscription: table.subscription,
+    state: as.state,
+    key: entry.key,
+    attempts: as.state === 'done' ? entry.attempt : entry.attempt - 1,
+    acceptedAt: entry.acceptedAt,
+    readyAt: isTimed ? entry.readyAt : null,
+    waitingFor: as.state === 'waiting' ? (factsLacking(table, entry) ?? []) : [],
+    reason: null,
+    history: [...(story?.history ?? [])],
+  };
+}
+
+export function viewOfDead(dead: DeadRecord): MessageView {
+  return {
+    id: dead.message.id,
+    topic: dead.message.topic,
+    subscription: dead.subscription,
+    state: 'dead',
+    key: dead.key,
+    attempts: dead.attempts,
+    acceptedAt: dead.acceptedAt,
+    readyAt: null,
+    waitingFor: [],
+    reason: dead.reason,
+    history: [...(dead.story?.history ?? [])],
+  };
+}
+
+export function viewOfKept({ message, acceptedAt }: KeptMessage, now: number): MessageView {
+  const dueAt = acceptedAt + message.delayMs;
+  return {
+    id: message.id,
+    topic: message.topic,
+    subscription: null,
+    state: dueAt > now ? 'scheduled' : 'ready',
+    key: message.key,
+    attempts: 0,
+    acceptedAt,
+    readyAt: dueAt > now ? dueAt : null,
+    waitingFor: [],
+    reason: null,
+    history: [],
+  };
+}
+
+export function waitingView(table: LaneTable, entry: Entry): WaitingMessage {
+  return {
+    id: entry.message.id,
+    topic: entry.message.topic,
+    subscription: table.subscription,
+    key: entry.key,
+    waitingFor: factsLacking(table, entry) ?? [],
+    acceptedAt: entry.acceptedAt,
+    deadlineAt: deadlineOf(table, entry),
+  };
+}
