@@ -2,7 +2,7 @@
 
 import { type Clock, systemClock } from '../clock.ts';
 import { MaloteError, optionInvalid } from '../errors.ts';
-import { newId, random } from '../id.ts';
+import { createIds, random } from '../id.ts';
 import { type DependencyKey, factsOf } from '../message/dependency.ts';
 import { toMs } from '../message/duration.ts';
 import type { MessageType } from '../message/message.ts';
@@ -35,7 +35,11 @@ export interface TestableBus<Tx> {
   held(): number;
 }
 
-const machine: Surroundings = { clock: systemClock, random, newId };
+const machine: Surroundings = {
+  clock: systemClock,
+  random,
+  newId: createIds(() => systemClock.now()),
+};
 
 /**
  * Creates a bus on an engine. Nothing happens until it is used: the first publish connects, and
