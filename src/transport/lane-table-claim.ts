@@ -30,7 +30,9 @@ import {
 } from './lane-table-lanes.ts';
 import { factsLacking } from './lane-table-waiting.ts';
 import { append, unlink } from './linked-list.ts';
-import type { Delivery, Lease } from './transport.ts';
+import type { Delivery, FactId, Lease } from './transport.ts';
+
+const noFacts: readonly FactId[] = [];
 
 /** The next deliveries, at most as many as the claimant's credit and `limit` allow. */
 export function claim(
@@ -39,19 +41,21 @@ export function claim(
   step: Step,
   limit: number = claimant.credit,
 ): Delivery[] {
-  const deliveries: Delivery[] = [];
   promote(table, step);
-  if (table.paused) return deliveries;
+  const taking: Taking = { table, claimant, step, most: 0, batch: [], cut: [], done: [] };
+  if (table.paused) return taking.batch;
   const share = Math.max(1, Math.ceil(claimant.credit / 4));
-  while (claimant.credit > 0 && deliveries.length < limit && !claimant.holder.secluded) {
-    const room = Math.min(claimant.credit, limit - deliveries.length);
-    const most = countReady(table) > 1 ? Math.min(room, share) : room;
+  let room = Math.min(limit, claimant.credit);
+  while (room > 0 && !claimant.holder.secluded) {
     const lane = chooseLane(table, claimant);
-    if (lane === 'fresh') claimFresh(table, { claimant, most, deliveries });
-    else if (lane === null) break;
-    else claimLane(table, lane, { claimant, most, deliveries, step });
+    if (lane === null) break;
+    const before = claimant.credit;
+    taking.most = countReady(table) > 1 ? Math.min(room, share) : room;
+    if (lane === 'fresh') claimFresh(taking);
+    else claimLane(taking, lane);
+    room -= before - claimant.credit;
   }
-  return deliveries;
+  return taking.cut.length === 0 ? taking.batch : lengthen(taking, room);
 }
 
 /** Whether a message here can only go out alone in its process. */
@@ -85,31 +89,37 @@ function chooseLane(table: LaneTable, claimant: Claimant): Lane | 'fresh' | null
 }
 
 interface Taking {
+  readonly table: LaneTable;
   readonly claimant: Claimant;
-  readonly most: number;
-  readonly deliveries: Delivery[];
+  readonly step: Step;
+  /** How many the next lease may have. */
+  most: number;
+  batch: Delivery[];
+  /** Leases that were cut short for the sake of others, each the last of its batch in `done`. */
+  readonly cut: HeldLease[];
+  readonly done: Delivery[][];
 }
 
-function claimFresh(table: LaneTable, { claimant, most, deliveries }: Taking): void {
+function claimFresh({ table, claimant, most, batch }: Taking): void {
   const held = startLease(table, claimant, { lane: null, caution: 'none' });
   const lease = { id: held.id, token: held.token };
   let taken = 0;
   for (let entry = table.fresh.head; entry !== null && taken < most; entry = table.fresh.head) {
     unlink(table.fresh, entry);
     append(held, entry);
-    deliveries.push(lend(entry, held, { lease, waitTimedOut: false }));
+    batch.push(lend(entry, held, { lease, waitTimedOut: false }));
     taken += 1;
   }
   charge(table, held, taken);
 }
 
-function claimLane(table: LaneTable, lane: Lane, taking: Taking & { readonly step: Step }): void {
-  const { claimant, most, deliveries, step } = taking;
+function claimLane(taking: Taking, lane: Lane): void {
+  const { table, claimant, step } = taking;
   const head = lane.head!;
   leaveState(table, lane);
   // A fact may have been revoked since the lane became ready; `raise` knows about deadlines.
-  const lacking = factsLacking(table, head) !== null;
-  if (lacking) {
+  const waitTimedOut = factsLacking(table, head) !== null;
+  if (waitTimedOut) {
     raise(table, lane, step);
     if (lane.state === 'waiting') return;
     leaveState(table, lane);
@@ -118,15 +128,60 @@ function claimLane(table: LaneTable, lane: Lane, taking: Taking & { readonly ste
   const lease = { id: held.id, token: held.token };
   setLaneState(table, lane, 'leased');
   lane.lease = held;
+  taking.batch.push(lend(head, held, { lease, waitTimedOut }));
+  const isLast = waitTimedOut || head.attempt > 1;
+  held.covered = isLast ? 1 : 1 + follow(taking, held, { from: head.next, lease, covered: 1 });
+  charge(table, held, held.covered);
+  if (isLast || held.covered < taking.most || held.covered === lane.size) return;
+  taking.cut.push(held);
+  taking.done.push(taking.batch);
+  taking.batch = [];
+}
+
+interface Following {
+  readonly from: Entry | null;
+  readonly lease: Lease;
+  readonly covered: number;
+}
+
+/** Adds entries from `from` on to a lease, as long as they may be delivered in its company. */
+function follow({ table, most, batch }: Taking, held: HeldLease, following: Following): number {
+  const { from, lease, covered } = following;
   let taken = 0;
-  for (let entry: Entry | null = head; entry !== null && taken < most; entry = entry.next) {
-    if (entry !== head && !mayFollow(table, entry)) break;
-    deliveries.push(lend(entry, held, { lease, waitTimedOut: lacking }));
+  for (let entry = from; entry !== null && covered + taken < most; entry = entry.next) {
+    if (!mayFollow(table, entry)) break;
+    batch.push(lend(entry, held, { lease, waitTimedOut: false }));
     taken += 1;
-    if (lacking || entry.attempt > 1) break;
+    if (entry.attempt > 1) break;
   }
-  held.covered = taken;
-  charge(table, held, taken);
+  return taken;
+}
+
+/** What credit the others left goes to the leases that were cut short, the oldest first. */
+function lengthen(taking: Taking, left: number): Delivery[] {
+  const { cut, done, table } = taking;
+  let room = left;
+  done.push(taking.batch);
+  cut.forEach((held, index) => {
+    const lane = held.lane!;
+    const last = done[index]!.at(-1)!;
+    if (room === 0 || last.attempt > 1) return;
+    taking.batch = done[index]!;
+    taking.most = held.covered + room;
+    const from = entryAfter(lane, held.covered);
+    const { lease } = last;
+    const taken = follow(taking, held, { from, lease, covered: held.covered });
+    held.covered += taken;
+    charge(table, held, taken);
+    room -= taken;
+  });
+  return done.flat();
+}
+
+function entryAfter(lane: Lane, covered: number): Entry | null {
+  let entry = lane.head;
+  for (let index = 0; index < covered && entry !== null; index++) entry = entry.next;
+  return entry;
 }
 
 function mayFollow(table: LaneTable, entry: Entry): boolean {
@@ -175,6 +230,9 @@ function lend(
   const { message } = entry;
   entry.state = 'leased';
   entry.lease = held;
+  // Who was released once is not held again, whatever is revoked from now on.
+  if (!waitTimedOut && entry.needs.length > 0) entry.needs = noFacts;
+  if (!waitTimedOut && entry.story !== null) entry.story.parkedFor = noFacts;
   return {
     lease,
     subscription: held.table.subscription,

@@ -39,8 +39,8 @@ export interface Entry extends Links<Entry> {
   /** Grows with every message accepted. */
   readonly order: number;
   readonly acceptedAt: number;
-  /** What the message itself waits for; empty where the subscription does not wait. */
-  readonly needs: readonly FactId[];
+  /** What it still waits for by itself: nothing once it was delivered with all of it fulfilled. */
+  needs: readonly FactId[];
   /** The age by which it is chosen; when it is due, while it is scheduled or retrying. */
   readyAt: number;
   state: EntryState;
