@@ -130,22 +130,6 @@ export const acceptance: readonly ConformanceCase[] = [
       assert.equal(Buffer.compare(second.body as Uint8Array, bytes), 0);
     },
   },
-  {
-    id: 'caller-may-reuse-bytes',
-    promise: 'G1',
-    title: 'bytes that the caller overwrites after a publish are delivered as they were',
-    needs: {},
-    async run(harness) {
-      const { connection, consumer } = await harness.start();
-      const body = Uint8Array.of(1, 2, 3);
-      await connection.publish({ id: 'm', body });
-      body.fill(9);
-
-      const delivery = await consumer.one();
-
-      assert.deepEqual([...(delivery.body as Uint8Array)], [1, 2, 3]);
-    },
-  },
 ];
 
 function bodies(): (string | Uint8Array)[] {

@@ -11,9 +11,10 @@ import { ack } from './settlements.ts';
 export async function drain(
   { connection, consumer }: { readonly connection: Connection; readonly consumer: Consumer },
   count: number,
+  granted: number = 0,
 ): Promise<readonly Delivery[]> {
   const done: Delivery[] = [];
-  if (count > 0) consumer.grant(count);
+  if (count > granted) consumer.grant(count - granted);
   while (done.length < count) {
     const batch = [...(await consumer.next(1)), ...consumer.pending()];
     await connection.settled(...batch.map((delivery) => ack(delivery)));

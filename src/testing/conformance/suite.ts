@@ -2,6 +2,29 @@
 
 import { acceptance } from './acceptance.ts';
 import type { ConformanceCase } from './case.ts';
+import { deadlines } from './deadlines.ts';
+import { dedupes } from './dedupe.ts';
+import { delays } from './delays.ts';
 import { delivery } from './delivery.ts';
+import { fairness } from './fairness.ts';
+import { leases } from './leases.ts';
+import { order } from './order.ts';
+import { poison } from './poison.ts';
+import { retries } from './retry.ts';
+import { waitingRaces } from './waiting-races.ts';
+import { waiting } from './waiting.ts';
 
-export const conformance: readonly ConformanceCase[] = [...acceptance, ...delivery];
+export const conformance: readonly ConformanceCase[] = [
+  ...acceptance,
+  ...dedupes,
+  ...delivery,
+  ...order,
+  ...fairness,
+  ...leases,
+  ...retries,
+  ...poison,
+  ...delays,
+  ...waiting,
+  ...waitingRaces,
+  ...deadlines,
+];
