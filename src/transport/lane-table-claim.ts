@@ -6,8 +6,10 @@
  * so that old backlogs never hide quiet keys. One lane takes at most a quarter of the credit while
  * others are ready.
  *
- * Suspects (see `Suspicion`) go out within the consumer's slots, or alone in their process. While
- * one that must be alone is ready, its process claims nothing else: it has to fall silent first.
+ * Suspects (see `Suspicion`) go out within the consumer's slots, or alone in their process. When it
+ * is the turn of one that must be alone, its process claims nothing else: it has to fall silent
+ * first. Its turn comes by the age of its last crash, so that what was accepted before is done
+ * before the next process dies of it.
  */
 
 import {
@@ -58,9 +60,14 @@ export function claim(
   return taking.cut.length === 0 ? taking.batch : lengthen(taking, room);
 }
 
-/** Whether a message here can only go out alone in its process. */
+/** Whether it is the turn of a message that goes out alone in its process. */
 export function wantsSeclusion(table: LaneTable): boolean {
-  return table.secluded.items.length > 0 && !table.paused;
+  const secluded = table.secluded.items[0];
+  if (secluded === undefined || table.paused) return false;
+  if (table.fresh.head !== null && isOlder(table.fresh.head, secluded)) return false;
+  return [table.ready.items[0], table.careful.items[0]].every(
+    (lane) => olderLane(secluded, lane) === secluded,
+  );
 }
 
 /** Whether a claim could find something, were there credit and slots. */
@@ -76,8 +83,7 @@ function countReady(table: LaneTable): number {
 }
 
 function chooseLane(table: LaneTable, claimant: Claimant): Lane | 'fresh' | null {
-  const { secluded } = table;
-  if (secluded.items.length > 0) return claimant.holder.held === 0 ? secluded.items[0]! : null;
+  if (wantsSeclusion(table)) return claimant.holder.held === 0 ? table.secluded.items[0]! : null;
   const turn = (table.turns += 1);
   if (turn % 8 === 0 && table.fresh.size > 0) return 'fresh';
   if (turn % 4 === 0 && table.served.head !== null) return table.served.head;

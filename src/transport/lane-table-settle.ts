@@ -8,6 +8,7 @@
  */
 
 import {
+  cautionOf,
   record,
   storyOf,
   type Entry,
@@ -167,6 +168,7 @@ export function suspect(entry: Entry, suspicion: Suspicion, step: Step): void {
   entry.attempt += 1;
   if (suspicion === 'beside') story.crashesBeside += 1;
   if (story.suspicion !== 'alone') story.suspicion = suspicion;
+  if (cautionOf(entry) === 'secluded') entry.readyAt = step.now;
 }
 
 export function noteFailure(entry: Entry, failure: Failure | null): void {
