@@ -18,6 +18,8 @@ export interface Consumer {
   next(count: number): Promise<readonly Delivery[]>;
   /** Grants `count`, then waits for as many. */
   receive(count: number): Promise<readonly Delivery[]>;
+  /** Grants `count` and answers what comes of it: of one key, an engine may give fewer at a time. */
+  upTo(count: number): Promise<readonly Delivery[]>;
   /** The next delivery under a grant of one. */
   one(): Promise<Delivery>;
   /** Rejects when anything is delivered that nobody has asked for, now or within a second. */
@@ -79,6 +81,12 @@ export function startConsumer(harness: Harness, options: ConsumerOptions): Consu
     receive(count) {
       consumer.grant(count);
       return consumer.next(count);
+    },
+    async upTo(count) {
+      const first = await consumer.receive(1);
+      consumer.grant(count - 1);
+      await harness.quiet();
+      return [...first, ...consumer.pending()];
     },
     async one() {
       const [delivery] = await consumer.receive(1);

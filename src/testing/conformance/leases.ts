@@ -93,7 +93,7 @@ export const leases: readonly ConformanceCase[] = [
       const other = await harness.open();
       const idle = other.consume();
       await connection.publish(...messages('k', ['a', 'b']), ...messages(null, ['n']));
-      const held = await consumer.receive(3);
+      const held = await consumer.upTo(3);
       idle.grant(10);
 
       await harness.clock.advance(harness.leaseMs * 10);
@@ -113,7 +113,7 @@ export const leases: readonly ConformanceCase[] = [
       const connection = await harness.open();
       const consumer = connection.consume();
       await dying.connection.publish(...messages('k', ['a', 'b', 'c']), ...messages(null, ['n']));
-      await dying.consumer.receive(4);
+      await dying.consumer.upTo(4);
       consumer.grant(20);
       await consumer.nothing();
 

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import type { ConformanceCase } from './case.ts';
-import { advanceTo, expectState } from './flow.ts';
+import { advanceTo, drain, expectState } from './flow.ts';
 import { ack, idsOf, messages, park, release, retry } from './settlements.ts';
 
 export const retries: readonly ConformanceCase[] = [
@@ -177,15 +177,14 @@ export const retries: readonly ConformanceCase[] = [
     async run(harness) {
       const first = await harness.start();
       await first.connection.publish(...messages('k', ['a', 'b', 'c']), ...messages(null, ['n']));
-      const batch = await first.consumer.receive(4);
+      const batch = await first.consumer.upTo(4);
       const head = batch.find(({ id }) => id === 'a');
       assert.ok(head);
       await first.connection.settled(ack(head));
       await first.connection.close();
 
       const connection = await harness.open();
-      const consumer = connection.consume();
-      const again = await consumer.receive(3);
+      const again = await drain({ connection, consumer: connection.consume() }, 3);
 
       assert.deepEqual(idsOf(again.filter(({ key }) => key === 'k')), ['b', 'c']);
       assert.ok(again.every(({ attempt, suspicion }) => attempt === 1 && suspicion === 'none'));

@@ -2,15 +2,20 @@
 
 import { acceptance } from './acceptance.ts';
 import type { ConformanceCase } from './case.ts';
+import { deadLetters } from './dead-letters.ts';
 import { deadlines } from './deadlines.ts';
 import { dedupes } from './dedupe.ts';
 import { delays } from './delays.ts';
 import { delivery } from './delivery.ts';
 import { fairness } from './fairness.ts';
 import { leases } from './leases.ts';
+import { limits } from './limits.ts';
+import { looking } from './looking.ts';
 import { order } from './order.ts';
 import { poison } from './poison.ts';
+import { redrives } from './redrive.ts';
 import { retries } from './retry.ts';
+import { subscriptions } from './subscriptions.ts';
 import { waitingRaces } from './waiting-races.ts';
 import { waiting } from './waiting.ts';
 
@@ -27,4 +32,9 @@ export const conformance: readonly ConformanceCase[] = [
   ...waiting,
   ...waitingRaces,
   ...deadlines,
+  ...deadLetters,
+  ...redrives,
+  ...subscriptions,
+  ...limits,
+  ...looking,
 ];
