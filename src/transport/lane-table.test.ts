@@ -367,6 +367,39 @@ describe('facts', () => {
       batch.map(({ id, waitTimedOut }) => [id, waitTimedOut]),
       [['a1', true]],
     );
+    assert.equal(at.table.waitingOn.size, 0);
+    assert.equal(at.table.waiting.size, 0);
+  });
+
+  test('a message behind the head whose facts are missing is not delivered with it', () => {
+    const at = bench();
+    at.add('a1', 'a');
+    at.add('a2', 'a', { facts: ['f:1'] });
+
+    assert.deepEqual(at.take(at.claimant()), ['a1']);
+  });
+
+  test('a message that was released once is not held again when the fact is revoked', () => {
+    const at = bench();
+    at.facts.add('f:1');
+    at.add('m', 'a', { facts: ['f:1'] });
+    const claimant = at.claimant();
+    const [m] = at.taken(claimant);
+    assert.ok(m);
+    at.facts.delete('f:1');
+    giveBack(at.table, entryOf(at, m), 0, stepOf(at));
+
+    assert.deepEqual(at.take(claimant), ['m']);
+  });
+
+  test('a fact that is revoked before the delivery holds the message back', () => {
+    const at = bench();
+    at.add('m', 'a', { facts: ['f:1'] });
+    open(at, 'f:1');
+    at.facts.delete('f:1');
+
+    assert.deepEqual(at.take(at.claimant()), []);
+    assert.equal(at.table.counts.waiting, 1);
   });
 });
 
@@ -390,6 +423,15 @@ describe('crashes', () => {
       ],
     );
     assert.notEqual(batch[0]?.lease.id, batch[1]?.lease.id);
+  });
+
+  test('a repeated message ends the lease it is in, wherever it stands in its lane', () => {
+    const at = bench();
+    at.add('a1', 'a');
+    at.add('a2', 'a', { attempt: 2 });
+    at.add('a3', 'a');
+
+    assert.deepEqual(at.take(at.claimant()), ['a1', 'a2']);
   });
 
   test('suspects go out within the slots', () => {
