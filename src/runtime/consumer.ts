@@ -26,6 +26,7 @@ import { createDeadlines } from './deadlines.ts';
 import type { Handling } from './options.ts';
 import { createSettler } from './settler.ts';
 import { createTypeLimits } from './type-limits.ts';
+import { createVainWaits } from './vain-waits.ts';
 import { createWindow } from './window.ts';
 
 export interface Consumer {
@@ -59,6 +60,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
   const buffer = createBuffer();
   const window = createWindow(concurrency, clock.monotonic());
   const types = createTypeLimits(concurrencyByType);
+  const vainWaits = createVainWaits();
   /** Acks that also publish: the engine may refuse them, so their lane waits for the answer. */
   const unanswered = new Map<Settlement, Attempt>();
   let running = 0;
@@ -76,8 +78,9 @@ export function createConsumer(options: ConsumerOptions): Consumer {
 
   function deliver(batch: readonly Delivery[]): void {
     buffer.add(batch);
-    if (stopping) giveBackBuffered();
-    else pump();
+    if (stopping) return giveBackBuffered();
+    pump();
+    if (types.held > 0) grant();
   }
 
   /** Starts handlers while slots are free. Never nested: a handler may conclude at once. */
@@ -99,7 +102,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
   function conclude(attempt: Attempt, settlement: Settlement | null): void {
     deadlines.remove(attempt);
     if (settlement === null) return finish(attempt, false);
-    settler.push(settlement);
+    settler.push(vainWaits.temper(settlement));
     if (settlement.kind === 'ack' && settlement.publish.length > 0) {
       unanswered.set(settlement, attempt);
     } else finish(attempt, keepsLane(settlement));
@@ -143,6 +146,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
   }
 
   function answered(settlement: Settlement, outcome: SettleOutcome): void {
+    if (outcome === 'not-parked') return vainWaits.add(settlement.delivery.id);
     const attempt = unanswered.get(settlement);
     unanswered.delete(settlement);
     if (outcome === 'lease-lost') {
