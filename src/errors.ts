@@ -21,7 +21,6 @@ export type ErrorCode =
   | 'LEASE_LOST'
   | 'MESSAGE_TOO_DEEP'
   | 'MESSAGE_TOO_LARGE'
-  | 'NODE_TOO_OLD'
   | 'NOT_FOUND'
   | 'OPTION_INVALID'
   | 'OPTION_UNKNOWN'

@@ -6,6 +6,7 @@ import { createIds, random } from '../id.ts';
 import { type DependencyKey, factsOf } from '../message/dependency.ts';
 import { toMs } from '../message/duration.ts';
 import type { MessageType } from '../message/message.ts';
+import type { Capabilities } from '../transport/capabilities.ts';
 import type { FactChange, SubscriptionSpec } from '../transport/transport.ts';
 import type { Bus, BusOptions, ConsumeOptions, Handler, MessageTypes } from './bus.ts';
 import { type Consumer, createConsumer } from './consumer.ts';
@@ -103,6 +104,7 @@ export function assembleBus<Tx>(
     }
     const provides = consumeOptions.provides as ((data: unknown) => never) | undefined;
     const handle = handler as (message: Received, context: unknown) => unknown;
+    requireCapabilities(where, known.values(), given.engine.capabilities);
     registrations.set(spec.name, {
       spec,
       async consumer() {
@@ -265,6 +267,21 @@ function resultOf(
     return { status: 'indeterminate', id: error.id ?? '', error };
   }
   return { status: 'refused', id: error.id ?? null, error };
+}
+
+/** Refused before anything runs, never silently weakened. */
+function requireCapabilities(
+  where: string,
+  types: Iterable<MessageType>,
+  { dedupe }: Capabilities,
+): void {
+  for (const type of types) {
+    if (type.dedupe === undefined || dedupe) continue;
+    throw new MaloteError(
+      'CAPABILITY_MISSING',
+      `${where}: ${type.name} has dedupe, and the engine does not remember keys at publish`,
+    );
+  }
 }
 
 function subscriptionTaken(name: string): MaloteError {
