@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { test } from 'vitest';
 import { before, createHeap, heapPush, heapRemove, type HeapItem } from './heap.ts';
 import { createShelf, pageBehind, shelve, unshelve } from './shelf.ts';
