@@ -8,6 +8,7 @@ import { dedupes } from './dedupe.ts';
 import { delays } from './delays.ts';
 import { delivery } from './delivery.ts';
 import { fairness } from './fairness.ts';
+import { histories } from './histories.ts';
 import { leases } from './leases.ts';
 import { limits } from './limits.ts';
 import { looking } from './looking.ts';
@@ -37,4 +38,5 @@ export const conformance: readonly ConformanceCase[] = [
   ...subscriptions,
   ...limits,
   ...looking,
+  ...histories,
 ];

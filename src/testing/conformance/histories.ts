@@ -1,0 +1,157 @@
+/** Whole lives of a system, drawn by chance and judged by rules: the same seed gives the same life. */
+
+import assert from 'node:assert/strict';
+import type { OnDead } from '../../transport/transport.ts';
+import type { ConformanceCase } from './case.ts';
+import type { Harness } from './harness.ts';
+import { acked, maybeAcked, type History } from './history.ts';
+import {
+  attemptsCount,
+  factsHeld,
+  neverEarly,
+  onceOnly,
+  orderPerKey,
+  totalQueue,
+} from './history-check.ts';
+import {
+  allTopics,
+  heal,
+  startWalk,
+  subscriptionNames,
+  usualProfile,
+  wander,
+  type Profile,
+  type Walk,
+} from './history-walk.ts';
+
+const topicsOf: Readonly<Record<string, readonly string[]>> = {
+  billing: allTopics,
+  audit: allTopics.slice(1),
+};
+
+const stormy: Profile = { ...usualProfile, crash: 10, close: 4, stall: 3 };
+
+export const histories: readonly ConformanceCase[] = [
+  {
+    id: 'history-total',
+    promise: 'G1',
+    title:
+      'whatever happens, in the end each accepted message is done or cancelled, and none twice',
+    needs: {},
+    seeded: true,
+    async run(harness) {
+      const history = await live(harness, { onDead: 'skip' });
+
+      for (const name of subscriptionNames) {
+        expectNone(totalQueue(history, name, new Set(topicsOf[name])));
+        expectNone(onceOnly(history, name));
+      }
+      expectNone(factsHeld(history));
+      expectNone(attemptsCount(history));
+      expectNone(neverEarly(history));
+    },
+  },
+  {
+    id: 'history-order',
+    promise: 'G5',
+    title: 'whatever happens, the messages of each key are done in the order of their acceptance',
+    needs: {},
+    seeded: true,
+    async run(harness) {
+      const history = await live(harness, { onDead: 'skip' });
+
+      expectNone(orderPerKey(history, 'billing'));
+    },
+  },
+  {
+    id: 'history-order-block',
+    promise: 'G5',
+    title:
+      'where a dead message blocks its key, not even dying and being sent back changes the order',
+    needs: {},
+    seeded: true,
+    async run(harness) {
+      const history = await live(harness, { onDead: 'block' });
+
+      expectNone(orderPerKey(history, 'billing'));
+      expectNone(totalQueue(history, 'billing', new Set(allTopics)));
+    },
+  },
+  {
+    id: 'history-order-divert',
+    promise: 'G5',
+    title: 'where a dead message diverts its key, the key comes back in the order it had',
+    needs: {},
+    seeded: true,
+    async run(harness) {
+      const history = await live(harness, { onDead: 'divert' });
+
+      expectNone(orderPerKey(history, 'billing'));
+      expectNone(totalQueue(history, 'billing', new Set(allTopics)));
+    },
+  },
+  {
+    id: 'history-storm',
+    promise: 'G6',
+    title:
+      'while processes keep dying and standing still, no key is ever in two hands, none is lost',
+    needs: {},
+    seeded: true,
+    async run(harness) {
+      const history = await live(harness, { onDead: 'skip', profile: stormy });
+
+      for (const name of subscriptionNames) {
+        expectNone(totalQueue(history, name, new Set(topicsOf[name])));
+        expectNone(onceOnly(history, name));
+      }
+      expectNone(orderPerKey(history, 'billing'));
+    },
+  },
+  {
+    id: 'history-conservation',
+    promise: 'G16',
+    title: 'the figures of a subscription add up to what it accepted, at any moment',
+    needs: {},
+    seeded: true,
+    async run(harness) {
+      const walk = await startWalk(harness, 'block');
+      await wander(walk, { profile: usualProfile, steps: 200, each: () => conserve(walk) });
+      await heal(walk);
+      await conserve(walk);
+    },
+  },
+];
+
+async function live(
+  harness: Harness,
+  { onDead, profile = usualProfile }: { readonly onDead: OnDead; readonly profile?: Profile },
+): Promise<History> {
+  const walk = await startWalk(harness, onDead);
+  await wander(walk, { profile, steps: 200, each: async () => undefined });
+  await heal(walk);
+  return walk.history;
+}
+
+/** I1: accepted = scheduled + ready + leased + retrying + waiting + dead + done + cancelled. */
+async function conserve({ history, workers }: Walk): Promise<void> {
+  const views = (await workers[0]?.connection.store.subscriptions()) ?? [];
+  for (const { name, stats } of views) {
+    const { scheduled, ready, leased, retrying, waiting, dead, done, cancelled } = stats;
+    const inside = scheduled + ready + leased + retrying + waiting;
+    assert.equal(stats.depth, inside, `depth of ${name}: ${JSON.stringify(stats)}`);
+    const sum = inside + dead + done + cancelled;
+    const published = [...history.published.values()].filter(({ draft }) =>
+      topicsOf[name]?.includes(draft.topic ?? ''),
+    );
+    const least = published.filter(({ fate }) => fate === 'stored').length;
+    const most = least + published.filter(({ fate }) => fate === 'maybe').length;
+    const figures = `${name} accepted ${least} to ${most}: ${JSON.stringify(stats)}`;
+    assert.ok(sum >= least && sum <= most, figures);
+    const acks = acked(history, name).length;
+    assert.ok(done >= acks && done <= acks + maybeAcked(history, name).length, figures);
+  }
+}
+
+function expectNone(wrong: readonly string[]): void {
+  assert.deepEqual(wrong.slice(0, 10), [], wrong[0]);
+}

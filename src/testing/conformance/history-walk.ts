@@ -1,0 +1,183 @@
+/**
+ * A random run: three processes publish, consume, fail, stand still and die, as the seed has it. Up
+ * to three steps are under way at once.
+ */
+
+import assert from 'node:assert/strict';
+import type { Delivery, OnDead, PublishOutcome } from '../../transport/transport.ts';
+import type { Connection } from './connection.ts';
+import type { Consumer } from './consumer.ts';
+import type { Harness } from './harness.ts';
+import { answered, newHistory, type History } from './history.ts';
+import { stepOf, type StepName } from './history-steps.ts';
+import { ack, usualTopic, type Draft } from './settlements.ts';
+
+export interface Walk {
+  readonly harness: Harness;
+  readonly history: History;
+  readonly workers: Worker[];
+  readonly nextId: () => string;
+  /** A whole number from 0 up to, not including, `limit`. */
+  readonly below: (limit: number) => number;
+  readonly chance: (probability: number) => boolean;
+}
+
+/** A process with a consumer of each subscription. */
+export interface Worker {
+  readonly connection: Connection;
+  readonly consumers: readonly Consumer[];
+  /** Delivered, valid as far as the process knows, and not yet being settled. */
+  out: Delivery[];
+  seenLost: number;
+  /** Once it stood still for longer than a lease, it may learn late what it lost. */
+  stoodStill: boolean;
+  isGone: boolean;
+}
+
+/** How likely each step is, by weight; what is left out does not happen. */
+export type Profile = Partial<Record<StepName, number>>;
+
+export const usualProfile: Profile = {
+  publish: 24,
+  grant: 22,
+  settle: 36,
+  advance: 9,
+  mark: 5,
+  crash: 2,
+  close: 1,
+  stall: 1,
+  pause: 2,
+  cancel: 2,
+  redrive: 2,
+};
+
+export const allTopics: readonly string[] = [usualTopic, 'order.seen'];
+export const subscriptionNames: readonly string[] = ['billing', 'audit'];
+export const factNames: readonly string[] = ['customer:1', 'customer:2', 'day:open'];
+
+/** `billing` keeps order and waits; `audit` does neither, and sees one of the two topics. */
+export async function startWalk(harness: Harness, onDead: OnDead): Promise<Walk> {
+  const { random } = harness;
+  let made = 0;
+  const walk: Walk = {
+    harness,
+    history: newHistory(onDead),
+    workers: [],
+    nextId: () => `m${++made}`,
+    below: (limit) => Math.floor(random() * limit),
+    chance: (probability) => random() < probability,
+  };
+  const connection = await harness.open();
+  await connection.subscribe(
+    { name: 'billing', topics: allTopics, onDead },
+    { name: 'audit', topics: ['order.seen'], order: 'none', waits: false },
+  );
+  walk.workers.push(workerOf(connection));
+  await hire(walk);
+  await hire(walk);
+  return walk;
+}
+
+export async function hire(walk: Walk): Promise<void> {
+  walk.workers.push(workerOf(await walk.harness.open()));
+}
+
+function workerOf(connection: Connection): Worker {
+  const consumers = subscriptionNames.map((name) => connection.consume(name));
+  return { connection, consumers, out: [], seenLost: 0, stoodStill: false, isGone: false };
+}
+
+/** Takes `steps` steps, one to three at a time, and looks at `each` quiet point between them. */
+export async function wander(
+  walk: Walk,
+  { profile, steps, each }: { profile: Profile; steps: number; each: () => Promise<void> },
+): Promise<void> {
+  for (let taken = 0; taken < steps; ) {
+    collect(walk);
+    const begun: Promise<void>[] = [];
+    for (let count = 1 + walk.below(3); count > 0 && taken < steps; count--, taken++) {
+      begun.push(stepOf(pick(walk, profile))(walk));
+    }
+    await Promise.all(begun);
+    if (taken % 25 === 0) await each();
+  }
+}
+
+function pick({ below }: Walk, profile: Profile): StepName {
+  const weights = Object.entries(profile) as [StepName, number][];
+  let left = below(weights.reduce((sum, [, weight]) => sum + weight, 0));
+  for (const [name, weight] of weights) {
+    left -= weight;
+    if (left < 0) return name;
+  }
+  return 'publish';
+}
+
+/** Takes over what was delivered since the last time, and lets go of what was lost. */
+export function collect({ history, harness, workers }: Walk): void {
+  for (const worker of workers) {
+    for (const consumer of worker.consumers) {
+      const came = consumer.pending();
+      worker.out.push(...came);
+      const clockAt = harness.clock.now();
+      const at = history.now();
+      history.deliveries.push(...came.map((delivery) => ({ delivery, at, clockAt })));
+    }
+    const lost = new Set(worker.consumers.flatMap((one) => one.lost.map(({ id }) => id)));
+    worker.out = worker.out.filter(({ lease }) => !lost.has(lease.id));
+  }
+}
+
+/** Undoes what holds messages back, then works until nothing is left. */
+export async function heal(walk: Walk): Promise<void> {
+  const { harness, workers } = walk;
+  const [first] = workers;
+  assert.ok(first);
+  for (const { connection } of workers) connection.thaw();
+  for (const fact of factNames) walk.history.fulfilled.add(fact);
+  await first.connection.fulfil(...factNames);
+  for (const name of subscriptionNames) await first.connection.store.setPaused(name, false);
+
+  for (let round = 0; round < 400; round++) {
+    for (const name of subscriptionNames) {
+      await first.connection.store.redrive({ all: true, subscription: name });
+    }
+    for (const worker of workers) for (const consumer of worker.consumers) consumer.grant(5);
+    await harness.clock.advance(500);
+    collect(walk);
+    for (const worker of workers) await ackAll(walk, worker);
+    if (await isEmpty(first.connection)) return;
+  }
+  const views = await first.connection.store.subscriptions();
+  assert.fail(`messages are stuck: ${JSON.stringify(views.map(({ stats }) => stats))}`);
+}
+
+async function ackAll({ history, harness }: Walk, worker: Worker): Promise<void> {
+  const batch = worker.out.map((delivery) => ack(delivery));
+  worker.out = [];
+  if (batch.length === 0) return;
+  const calledAt = history.now();
+  const outcomes = await worker.connection.settle(...batch);
+  for (const [index, settlement] of batch.entries()) {
+    const outcome = outcomes[index] ?? 'unanswered';
+    history.settlements.push({ settlement, calledAt, clockAt: harness.clock.now(), outcome });
+  }
+}
+
+async function isEmpty(connection: Connection): Promise<boolean> {
+  const views = await connection.store.subscriptions();
+  return views.every(({ stats }) => stats.depth === 0 && stats.dead === 0);
+}
+
+/** Notes what became of published messages; `null` where nobody was told. */
+export function noteOutcomes(
+  history: History,
+  drafts: readonly Draft[],
+  outcomes: readonly PublishOutcome[] | null,
+): void {
+  for (const [index, draft] of drafts.entries()) {
+    const kind = outcomes?.[index]?.kind ?? 'indeterminate';
+    if (kind === 'indeterminate') continue;
+    answered(history, draft.id, kind === 'stored' ? 'stored' : 'refused');
+  }
+}

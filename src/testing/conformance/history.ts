@@ -1,0 +1,125 @@
+/**
+ * What happened in a random run, as its processes saw it: written down while it happens, judged by
+ * `history-check.ts` when it is over.
+ *
+ * A step whose answer never came, because its process died first, happened or did not: the record
+ * keeps it as `maybe`, and the judge accepts both.
+ */
+
+import type { Delivery, OnDead, Settlement } from '../../transport/transport.ts';
+import { idsOf, type Draft } from './settlements.ts';
+
+export interface History {
+  readonly onDead: OnDead;
+  readonly published: Map<string, Published>;
+  readonly deliveries: Delivered[];
+  readonly settlements: Settled[];
+  /** Ids that were cancelled for certain, by the order in which that was known. */
+  readonly cancelled: Map<string, number>;
+  /** Ids that were dead at some time, or may have been. */
+  readonly died: Set<string>;
+  readonly fulfilled: Set<string>;
+  /** Counts what happens; a later number means known later. */
+  now(): number;
+}
+
+export type Fate = 'stored' | 'refused' | 'maybe';
+
+export interface Published {
+  readonly draft: Draft;
+  readonly process: string;
+  readonly calledAt: number;
+  readonly position: number;
+  /** When the answer was known. Infinite while it is not. */
+  answeredAt: number;
+  fate: Fate;
+  /** By the clock: not to be delivered before. */
+  dueAt: number;
+}
+
+export interface Delivered {
+  readonly delivery: Delivery;
+  readonly at: number;
+  readonly clockAt: number;
+}
+
+export interface Settled {
+  readonly settlement: Settlement;
+  readonly calledAt: number;
+  readonly clockAt: number;
+  outcome: string;
+}
+
+export function newHistory(onDead: OnDead): History {
+  let count = 0;
+  return {
+    onDead,
+    published: new Map(),
+    deliveries: [],
+    settlements: [],
+    cancelled: new Map(),
+    died: new Set(),
+    fulfilled: new Set(),
+    now: () => ++count,
+  };
+}
+
+/** Writes down that these are being published; the answer is noted by {@link answered}. */
+export function publishing(
+  history: History,
+  by: { readonly process: string; readonly clockAt: number },
+  drafts: readonly Draft[],
+): void {
+  const calledAt = history.now();
+  for (const [position, draft] of drafts.entries()) {
+    history.published.set(draft.id, {
+      draft,
+      process: by.process,
+      calledAt,
+      position,
+      answeredAt: Number.POSITIVE_INFINITY,
+      fate: 'maybe',
+      dueAt: by.clockAt + (draft.delayMs ?? 0),
+    });
+  }
+}
+
+export function answered(history: History, id: string, fate: Fate): void {
+  const published = history.published.get(id);
+  if (published === undefined) return;
+  published.fate = fate;
+  published.answeredAt = history.now();
+}
+
+/** What is said of every message that was stored, or may have been. */
+export function mayExist(history: History): string[] {
+  return [...history.published.values()]
+    .filter(({ fate }) => fate !== 'refused')
+    .map(({ draft }) => draft.id);
+}
+
+export function isStored(history: History, id: string): boolean {
+  return history.published.get(id)?.fate === 'stored';
+}
+
+/** The ids acked for certain in a subscription, in the order of the acks. */
+export function acked(history: History, subscription: string): string[] {
+  const acks = history.settlements.filter(
+    ({ settlement, outcome }) =>
+      settlement.kind === 'ack' &&
+      outcome === 'settled' &&
+      settlement.delivery.subscription === subscription,
+  );
+  return idsOf(acks.map(({ settlement }) => settlement.delivery));
+}
+
+/** Acks whose process died before it heard the answer. */
+export function maybeAcked(history: History, subscription: string): string[] {
+  const acks = history.settlements.filter(
+    ({ settlement, outcome }) =>
+      settlement.kind === 'ack' &&
+      outcome === 'unanswered' &&
+      settlement.delivery.subscription === subscription,
+  );
+  return idsOf(acks.map(({ settlement }) => settlement.delivery));
+}
