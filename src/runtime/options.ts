@@ -37,7 +37,11 @@ export interface SubscriptionOptions {
   };
   /** Publishes are refused with `QUEUE_FULL` above it. @defaultValue 1000000 */
   readonly maxDepth?: number;
-  /** Where a new subscription starts that is not its topic's first. @defaultValue 'now' */
+  /**
+   * A new subscription adopts, in order, what was published before any existed (`kept`), or leaves
+   * that to another one (`now`). Either way it gets everything published from then on.
+   * @defaultValue 'kept'
+   */
   readonly from?: 'now' | 'kept';
   /** Accepts types or an order other than the stored ones. @defaultValue false */
   readonly replace?: boolean;
@@ -146,7 +150,7 @@ export function subscriptionSpec(
       1,
     ),
     maxDepth: whole(`${where}: maxDepth`, given.maxDepth ?? defaults.maxDepth, [1, 1e12]),
-    from: oneOf(`${where}: from`, given.from ?? 'now', ['now', 'kept']),
+    from: oneOf(`${where}: from`, given.from ?? 'kept', ['now', 'kept']),
     replace: truth(`${where}: replace`, given.replace ?? false),
   };
 }

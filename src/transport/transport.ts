@@ -119,8 +119,8 @@ export interface SubscriptionSpec {
   /** More messages than this in the subscription refuse a publish with `full`. */
   readonly maxDepth: number;
   /**
-   * Where a new subscription starts. The first one of a topic always adopts what the topic kept;
-   * a later one starts at `now`, or with copies of what the others still hold (`kept`), in order.
+   * Whether a new subscription adopts, in order, what its topics kept while they had none (`kept`),
+   * or leaves that to another one (`now`).
    */
   readonly from: 'now' | 'kept';
   /** Accepts other topics or another order than the stored ones. */
