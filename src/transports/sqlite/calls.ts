@@ -1,0 +1,123 @@
+/**
+ * Calls on their way into the file: batches of items, worked off in order over as many turns as they
+ * need. An outcome counts once the turn that made it is committed; until then it can be taken back.
+ */
+
+export interface Calls<Item, Outcome> {
+  readonly isEmpty: boolean;
+  push(items: readonly Item[], deadlineAt: number): Promise<readonly Outcome[]>;
+  /** Works off items until the budget is used up; answers what is left of it. */
+  work(budget: number, apply: (item: Item) => Outcome): number;
+  commit(): void;
+  rollback(): void;
+  /** Ends every call the turn has worked on. */
+  fail(failure: Failure<Outcome>): void;
+  /** Ends every call whose time is over by `now`. */
+  expire(now: number, failure: Failure<Outcome>): void;
+  failAll(error: Error): void;
+}
+
+export interface Failure<Outcome> {
+  readonly error: Error;
+  /** What is said about items of a call of which others were stored in earlier turns, or null:
+   * then the call rejects. */
+  readonly outcome: Outcome | null;
+  /** Whether a call that nothing was stored of answers the outcome instead of rejecting. */
+  readonly answers: boolean;
+}
+
+interface Call<Item, Outcome> {
+  readonly items: readonly Item[];
+  readonly deadlineAt: number;
+  readonly outcomes: Outcome[];
+  committed: number;
+  resolve(outcomes: readonly Outcome[]): void;
+  reject(error: Error): void;
+}
+
+/** @param weigh - what an item takes of the budget */
+export function createCalls<Item, Outcome>(
+  weigh: (item: Item) => number = () => 1,
+): Calls<Item, Outcome> {
+  let waiting: Call<Item, Outcome>[] = [];
+  let touched = 0;
+
+  const dropTouched = (keepLast: boolean): void => {
+    const dropped = keepLast ? touched - 1 : touched;
+    waiting = dropped === waiting.length ? [] : waiting.slice(dropped);
+    touched = 0;
+  };
+
+  return {
+    get isEmpty() {
+      return waiting.length === 0;
+    },
+    push(items, deadlineAt) {
+      if (items.length === 0) return Promise.resolve([]);
+      return new Promise((resolve, reject) => {
+        waiting.push({ items, deadlineAt, outcomes: [], committed: 0, resolve, reject });
+      });
+    },
+    work(budget, apply) {
+      let left = budget;
+      for (const call of waiting) {
+        if (left <= 0) break;
+        touched += 1;
+        const { items, outcomes } = call;
+        while (outcomes.length < items.length && left > 0) {
+          const item = items[outcomes.length]!;
+          outcomes.push(apply(item));
+          left -= weigh(item);
+        }
+      }
+      return left;
+    },
+    commit() {
+      if (touched === 0) return;
+      const worked = waiting;
+      const count = touched;
+      const last = worked[count - 1]!;
+      dropTouched(last.outcomes.length < last.items.length);
+      for (let index = 0; index < count; index++) {
+        const call = worked[index]!;
+        call.committed = call.outcomes.length;
+        if (call.committed === call.items.length) call.resolve(call.outcomes);
+      }
+    },
+    rollback() {
+      for (let index = 0; index < touched; index++) {
+        const call = waiting[index]!;
+        call.outcomes.length = call.committed;
+      }
+      touched = 0;
+    },
+    fail(failure) {
+      const failed = waiting.slice(0, touched);
+      dropTouched(false);
+      for (const call of failed) endCall(call, failure);
+    },
+    expire(now, failure) {
+      const over = waiting.filter((call) => call.deadlineAt <= now);
+      if (over.length === 0) return;
+      waiting = waiting.filter((call) => call.deadlineAt > now);
+      for (const call of over) endCall(call, failure);
+    },
+    failAll(error) {
+      const all = waiting;
+      waiting = [];
+      touched = 0;
+      for (const call of all) call.reject(error);
+    },
+  };
+}
+
+function endCall<Item, Outcome>(call: Call<Item, Outcome>, failure: Failure<Outcome>): void {
+  const { error, outcome, answers } = failure;
+  call.outcomes.length = call.committed;
+  if (outcome === null || (call.committed === 0 && !answers)) {
+    call.reject(error);
+    return;
+  }
+  while (call.outcomes.length < call.items.length) call.outcomes.push(outcome);
+  call.resolve(call.outcomes);
+}

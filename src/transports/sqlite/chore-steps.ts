@@ -1,0 +1,14 @@
+/** Which function does a step of which chore. */
+
+import { adoptStep } from './adopt.ts';
+import type { ChoreKind, Step } from './chores.ts';
+import { divertStep } from './divert.ts';
+import { wakeStep } from './facts.ts';
+import { forgetStep } from './subscribe.ts';
+
+export const choreSteps: Readonly<Record<ChoreKind, Step>> = {
+  wake: wakeStep,
+  divert: divertStep,
+  adopt: adoptStep,
+  forget: forgetStep,
+};

@@ -1,0 +1,60 @@
+/**
+ * Work that one transaction should not do at once, such as waking a hundred thousand lanes: a row in
+ * `ml_chore` says what is left, and every turn of any process does one bounded step of it.
+ *
+ * | kind   | name  | subject      | step                                                   |
+ * | ------ | ----- | ------------ | ------------------------------------------------------ |
+ * | wake   | fact  | 0            | looks at the next lanes that wait for the fact         |
+ * | divert | key   | lane         | moves the next messages of the lane to the dead letters |
+ * | adopt  | topic | 0            | hands kept messages of the topic to who adopts them    |
+ * | forget | ''    | subscription | removes what a forgotten subscription still holds      |
+ */
+
+import type { Ledger } from './ledger.ts';
+import type { Session } from './session.ts';
+
+export type ChoreKind = 'wake' | 'divert' | 'adopt' | 'forget';
+
+export interface Chore {
+  readonly kind: ChoreKind;
+  readonly name: string;
+  readonly subject: number;
+}
+
+/** How many rows a step looks at. */
+export const stepRows = 250;
+
+/** What is left after a step: where to go on, or nothing. */
+export type Step = (session: Session, chore: Chore, position: number) => number | null;
+
+export function addChore(ledger: Ledger, chore: Chore, position = 0): void {
+  ledger.chores.add.run(chore.kind, chore.name, chore.subject, position);
+  ledger.hasChores = true;
+}
+
+export function dropChore(ledger: Ledger, { kind, name, subject }: Chore): void {
+  ledger.chores.drop.run(kind, name, subject);
+}
+
+/** Does a step of the chore after the last one looked at; answers whether any is left. */
+export function doChores(session: Session, steps: Readonly<Record<ChoreKind, Step>>): void {
+  const { ledger } = session;
+  let found = ledger.chores.next.get(session.lastChore);
+  if (found === undefined && session.lastChore > 0) found = ledger.chores.next.get(0);
+  if (found === undefined) {
+    session.lastChore = 0;
+    ledger.hasChores = false;
+    return;
+  }
+  const [number, kind, name, subject, position] = found;
+  session.lastChore = number;
+  ledger.hasChores = true;
+  ledger.stirred = true;
+  const next = steps[kind as ChoreKind](
+    session,
+    { kind: kind as ChoreKind, name, subject },
+    position,
+  );
+  if (next === null) ledger.chores.remove.run(number);
+  else ledger.chores.advance.run(next, number);
+}

@@ -1,0 +1,145 @@
+/**
+ * What a turn claims for the consumers of this process, before and after it stores what is published.
+ *
+ * Lanes go by the age of their heads, a quarter of the claims from a random point in time on, so
+ * that no number of hot lanes hides a quiet key. Loose messages are a walk along their range; of the
+ * credit they get a quarter before the lanes do, and what the lanes leave.
+ *
+ * Suspects (see `Suspicion`) go out within the consumer's slots. One that must be alone shuts the
+ * gate: nothing else is claimed until this process holds nothing, and until that one is settled.
+ */
+
+import { claimLane, type ReadyLane } from './claim-lane.ts';
+import { claimLoose, offerLane, offerLoose } from './claim-loose.ts';
+import { beginFinding, type Consumer } from './consumers.ts';
+import { mark } from './layout.ts';
+import { type Taker } from './place.ts';
+import type { Session } from './session.ts';
+
+/** A taker for what this turn publishes. */
+export function createTaker(session: Session): Taker {
+  return {
+    takeLane: (subscription, parcel, taking) =>
+      offerLane(session, subscription, { parcel, ...taking }),
+    takeLoose: (subscription, parcel, id) => offerLoose(session, subscription, { parcel, id }),
+  };
+}
+
+export function claimReady(session: Session, limit: number): void {
+  const { ledger, consumers } = session;
+  for (const consumer of consumers) {
+    beginFinding(consumer, limit);
+    consumer.found.isDrained = consumer.drainedAt === ledger.sequence;
+  }
+  if (isShut(session)) {
+    for (const { found } of consumers) found.room = 0;
+    return;
+  }
+  for (const consumer of consumers) {
+    if (consumer.found.room > 0) claimFor(session, consumer);
+  }
+}
+
+/** After the publishes of the turn: loose messages for the credit that is left. */
+export function claimRest(session: Session): void {
+  for (const consumer of session.consumers) {
+    const { found } = consumer;
+    if (found.room > 0 && !found.isDrained) claimLoose(session, consumer, found.room);
+  }
+}
+
+/** Whether a turn right after this one would find more for the credit that is left. */
+export function wantsMore(session: Session): boolean {
+  for (const { credit, found } of session.consumers) {
+    const taken = found.lanes.length + found.loose.length;
+    if (taken > 0 && credit > taken && !(found.isCaughtUp && found.isDrained)) return true;
+  }
+  return false;
+}
+
+function claimFor(session: Session, consumer: Consumer): void {
+  const { found } = consumer;
+  if (!found.isDrained) {
+    const share = looseShare(session, found.room);
+    if (share > 0) claimLoose(session, consumer, share);
+  }
+  if (found.room > 0) claimSuspects(session, consumer);
+  if (found.room > 0) claimLanes(session, consumer);
+}
+
+function looseShare({ random }: Session, room: number): number {
+  if (room >= 4) return room >> 2;
+  return random() < 0.25 ? room : 0;
+}
+
+/** A quarter of the room, or with little room every fourth time all of it, goes by the pivot. */
+function claimLanes(session: Session, consumer: Consumer): void {
+  const { ledger, random } = session;
+  const { found } = consumer;
+  const { number } = consumer.subscription!;
+  const want = found.room;
+  const quarter = want >= 4 ? want >> 2 : random() < 0.25 ? want : 0;
+  const oldestWanted = Math.max(1, want - quarter);
+  const oldest = ledger.lanes.ready.all(number, ledger.now, oldestWanted);
+  const hasMore = oldest.length === oldestWanted;
+  const most = oldest.length === 1 && !hasMore ? want : Math.max(1, Math.min(256, want >> 2));
+  if (quarter < want || !hasMore) claimEach(session, consumer, { lanes: oldest, most });
+  if (!hasMore) {
+    found.isCaughtUp = found.room > 0;
+    return;
+  }
+  if (quarter > 0 && found.room > 0) {
+    const from = oldest[0]![1];
+    const pivot = Math.floor(from + random() * (ledger.now - from));
+    const count = Math.min(quarter, found.room);
+    const lanes = ledger.lanes.readyFrom.all(number, pivot, ledger.now, count);
+    claimEach(session, consumer, { lanes, most });
+  }
+  if (quarter === want && found.room === want)
+    claimEach(session, consumer, { lanes: oldest, most });
+}
+
+function claimEach(
+  session: Session,
+  consumer: Consumer,
+  claims: { readonly lanes: readonly ReadyLane[]; readonly most: number },
+): void {
+  const { found } = consumer;
+  for (const lane of claims.lanes) {
+    if (found.room <= 0) return;
+    claimLane(session, consumer, { lane, most: Math.min(claims.most, found.room) });
+  }
+}
+
+function claimSuspects(session: Session, consumer: Consumer): void {
+  const { ledger } = session;
+  const { found, slots, suspects } = consumer;
+  const allowed = Math.min(slots - suspects, found.room);
+  if (allowed <= 0) return;
+  const { number } = consumer.subscription!;
+  const lanes = ledger.lanes.suspects.all(number, ledger.now, allowed);
+  for (const lane of lanes) claimLane(session, consumer, { lane, most: 1 });
+}
+
+/** Whether nothing may be claimed in this turn beyond, perhaps, one message that must be alone. */
+function isShut(session: Session): boolean {
+  const { ledger, book, consumers } = session;
+  if (holdsSecluded(session)) return true;
+  for (const consumer of consumers) {
+    const { found, subscription } = consumer;
+    if (found.room <= 0 || subscription === null) continue;
+    const lane = ledger.lanes.secluded.get(subscription.number, ledger.now);
+    if (lane === undefined) continue;
+    if (book.out === 0) claimLane(session, consumer, { lane, most: 1 });
+    return true;
+  }
+  return false;
+}
+
+function holdsSecluded({ book }: Session): boolean {
+  if (book.out !== 1) return false;
+  for (const lease of book.held.values()) {
+    if (!lease.ended && lease.kind === 'lane' && lease.level > mark.beside) return true;
+  }
+  return false;
+}

@@ -1,0 +1,108 @@
+/**
+ * Facts: latched rows, and lanes whose head waits for some of them.
+ *
+ * A lane registers for every fact of its head in the transaction that found one missing, and a fact
+ * is latched in the transaction that looks for its waiters. One writer at a time makes these two
+ * meet in either order, so no wake-up is lost. More waiters than one transaction should wake are a
+ * chore: late waiters see the latch, the others are woken step by step by any process.
+ */
+
+import type { FactId } from '../../transport/transport.ts';
+import { addChore, dropChore, type Step, stepRows } from './chores.ts';
+import { laneFlag, mark, readyState } from './layout.ts';
+import { type Ledger, tallyOf } from './ledger.ts';
+import type { Session } from './session.ts';
+import { record } from './story.ts';
+
+export function holds(ledger: Ledger, fact: FactId): boolean {
+  let known = ledger.known.get(fact);
+  if (known === undefined) {
+    known = ledger.facts.holds.get(fact) !== undefined;
+    ledger.known.set(fact, known);
+  }
+  return known;
+}
+
+/** The facts that do not hold; null when nothing is missing. */
+export function lackingOf(ledger: Ledger, facts: readonly FactId[]): FactId[] | null {
+  let lacking: FactId[] | null = null;
+  for (const fact of facts) {
+    if (!holds(ledger, fact)) (lacking ??= []).push(fact);
+  }
+  return lacking;
+}
+
+export function startWaiting(
+  ledger: Ledger,
+  lane: number,
+  facts: readonly FactId[],
+  deadlineAt: number,
+): void {
+  for (const fact of facts) ledger.facts.wait.run(fact, lane);
+  if (deadlineAt < ledger.dueAt) ledger.dueAt = deadlineAt;
+}
+
+/** Latches a fact and wakes who waits for it: the first lanes at once, the others as a chore. */
+export function openFact(session: Session, fact: FactId): void {
+  const { ledger } = session;
+  if (Number(ledger.facts.open.run(fact, ledger.now).changes) === 0) return;
+  ledger.known.set(fact, true);
+  const next = wakeSome(session, fact, 0);
+  if (next !== null) addChore(ledger, { kind: 'wake', name: fact, subject: 0 }, next);
+}
+
+export function closeFact({ ledger }: Session, fact: FactId): void {
+  ledger.facts.close.run(fact);
+  ledger.known.set(fact, false);
+  dropChore(ledger, { kind: 'wake', name: fact, subject: 0 });
+}
+
+export const wakeStep: Step = (session, { name }, position) => wakeSome(session, name, position);
+
+/** Looks at the lanes that wait for a fact, from a lane on; answers where to go on, or null. */
+function wakeSome(session: Session, fact: FactId, after: number): number | null {
+  const waiters = session.ledger.facts.waiters.all(fact, after, stepRows);
+  for (const [lane] of waiters) wakeIfReady(session, lane, fact);
+  return waiters.length < stepRows ? null : waiters[waiters.length - 1]![0];
+}
+
+function wakeIfReady(session: Session, lane: number, fact: FactId): void {
+  const { ledger, events } = session;
+  if (ledger.facts.lacking.get(lane) !== undefined) return;
+  ledger.facts.stopWaiting.run(lane);
+  const head = ledger.facts.waitingHead.get(lane);
+  if (head === undefined) return;
+  const [number, id, acceptedAt, attempt, marks, messageId] = head;
+  const subscription = ledger.topology.byNumber.get(number);
+  if (subscription === undefined) return;
+  ledger.lanes.giveBackAt.run(readyState(marks), acceptedAt, laneFlag.none, 0, lane);
+  const tally = tallyOf(ledger, subscription);
+  tally.waiting -= 1;
+  tally.ready += 1;
+  ledger.stirred = true;
+  if (ledger.keepsJournal) {
+    ledger.messages.note.run(attempt, marks | mark.storied, id);
+    record(ledger, id, { event: 'woken', attempt: attempt + 1, detail: fact });
+  }
+  events.push({ kind: 'woken', fact, subscription: subscription.name, id: messageId });
+}
+
+/** Waiting lanes whose deadline has passed are ready; their claim sees what still lacks. */
+export function endOverdueWaits(session: Session): void {
+  const { ledger } = session;
+  for (const { subscription } of session.consumers) {
+    if (subscription === null || subscription.isGone) continue;
+    const overdue = ledger.lanes.overdue.all(subscription.number, ledger.now, stepRows);
+    for (const [lane] of overdue) {
+      const head = ledger.facts.waitingHead.get(lane);
+      ledger.facts.stopWaiting.run(lane);
+      if (head === undefined) continue;
+      const [, , acceptedAt, , marks] = head;
+      ledger.lanes.giveBackAt.run(readyState(marks), acceptedAt, laneFlag.none, 0, lane);
+      const tally = tallyOf(ledger, subscription);
+      tally.waiting -= 1;
+      tally.ready += 1;
+    }
+    if (overdue.length === stepRows) ledger.dueAt = ledger.now;
+  }
+}

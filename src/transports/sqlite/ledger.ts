@@ -1,0 +1,167 @@
+/**
+ * What a connection knows and counts inside one write transaction. Both the transport's own turns
+ * and publishes that join a transaction of the caller are written through a ledger.
+ *
+ * `openLedger` at the beginning, `closeLedger` before the commit; `dropLedger` when the transaction
+ * is rolled back, as nothing the ledger has seen in it is true then.
+ */
+
+import { MaloteError } from '../../errors.ts';
+import type { FactId } from '../../transport/transport.ts';
+import { lastSequence } from './layout.ts';
+import { choreTexts } from './statements/chores.ts';
+import { deadTexts } from './statements/dead.ts';
+import { factTexts } from './statements/facts.ts';
+import { laneTexts } from './statements/lanes.ts';
+import { ledgerTexts } from './statements/ledger.ts';
+import { messageTexts } from './statements/messages.ts';
+import { shelfTexts } from './statements/shelves.ts';
+import { prepareAll, type Prepared, type Preparing, type Value } from './statements/sql.ts';
+import { loadTally, storeTally, type Tally } from './tally.ts';
+import {
+  addTopic,
+  createTopology,
+  loadTopology,
+  type Subscription,
+  type Topic,
+  type Topology,
+} from './topology.ts';
+
+export interface Ledger {
+  readonly rows: Prepared<typeof ledgerTexts>;
+  readonly messages: Prepared<typeof messageTexts>;
+  readonly lanes: Prepared<typeof laneTexts>;
+  readonly facts: Prepared<typeof factTexts>;
+  readonly dead: Prepared<typeof deadTexts>;
+  readonly shelves: Prepared<typeof shelfTexts>;
+  readonly chores: Prepared<typeof choreTexts>;
+  readonly topology: Topology;
+  readonly keepsJournal: boolean;
+  now: number;
+  sequence: number;
+  lease: number;
+  /** The version in the file; greater than `topology.version` once this transaction moved it. */
+  version: number;
+  readonly tallies: Tally[];
+  /** What facts were found to be in this transaction. */
+  readonly known: Map<FactId, boolean>;
+  /** Whether any key has a cold lane; null: not looked at yet. */
+  anyCold: boolean | null;
+  /** Rows of the plain insert that are not executed yet. */
+  readonly unwritten: Value[];
+  /** Something became ready that no consumer of this connection took. */
+  stirred: boolean;
+  /** Whether the last look, or this transaction, found work that is too much for one transaction. */
+  hasChores: boolean;
+  /** The earliest time at which something becomes due by this transaction. */
+  dueAt: number;
+  stored: { readonly sequence: number; readonly lease: number; readonly version: number };
+}
+
+export function createLedger(db: Preparing, options: { readonly keepsJournal: boolean }): Ledger {
+  return {
+    rows: prepareAll(db, ledgerTexts),
+    messages: prepareAll(db, messageTexts),
+    lanes: prepareAll(db, laneTexts),
+    facts: prepareAll(db, factTexts),
+    dead: prepareAll(db, deadTexts),
+    shelves: prepareAll(db, shelfTexts),
+    chores: prepareAll(db, choreTexts),
+    topology: createTopology(),
+    keepsJournal: options.keepsJournal,
+    now: 0,
+    sequence: 0,
+    lease: 0,
+    version: 0,
+    tallies: [],
+    known: new Map(),
+    anyCold: null,
+    unwritten: [],
+    stirred: false,
+    hasChores: false,
+    dueAt: Number.POSITIVE_INFINITY,
+    stored: { sequence: 0, lease: 0, version: 0 },
+  };
+}
+
+export function openLedger(ledger: Ledger, now: number): void {
+  const [sequence, lease, version] = ledger.rows.meta.get()!;
+  ledger.now = now;
+  ledger.sequence = sequence;
+  ledger.lease = lease;
+  ledger.version = version;
+  ledger.stored = { sequence, lease, version };
+  ledger.anyCold = null;
+  ledger.stirred = false;
+  ledger.dueAt = Number.POSITIVE_INFINITY;
+  ledger.known.clear();
+  if (version !== ledger.topology.version) loadTopology(ledger.rows, ledger.topology, version);
+}
+
+export function closeLedger(ledger: Ledger): void {
+  const { rows, stored } = ledger;
+  for (const tally of ledger.tallies) {
+    if (tally.changed) storeTally(rows, tally);
+  }
+  clearTallies(ledger);
+  if (ledger.sequence > lastSequence) throw exhausted();
+  const { sequence, lease, version } = ledger;
+  if (sequence === stored.sequence && lease === stored.lease && version === stored.version) return;
+  rows.setMeta.run(sequence, lease, version);
+}
+
+export function dropLedger(ledger: Ledger): void {
+  clearTallies(ledger);
+  ledger.unwritten.length = 0;
+  ledger.topology.version = -1;
+}
+
+/** The counters of a subscription, to be changed. */
+export function tallyOf(ledger: Ledger, subscription: Subscription): Tally {
+  const { tally } = subscription;
+  if (!tally.loaded) readTally(ledger, subscription);
+  tally.changed = true;
+  return tally;
+}
+
+/** The counters of a subscription, to look at. */
+export function readTally(ledger: Ledger, subscription: Subscription): Tally {
+  const { tally } = subscription;
+  if (!tally.loaded) {
+    loadTally(ledger.rows, tally);
+    ledger.tallies.push(tally);
+  }
+  return tally;
+}
+
+/** The topic of a name, made if nobody has used it before. */
+export function topicOf(ledger: Ledger, name: string): Topic {
+  const { rows, topology } = ledger;
+  const known = topology.topics.get(name);
+  if (known !== undefined) return known;
+  const [number] = rows.addTopic.get(name)!;
+  ledger.version += 1;
+  topology.version = ledger.version;
+  return addTopic(topology, number, name);
+}
+
+export function reloadTopology(ledger: Ledger): void {
+  ledger.version += 1;
+  loadTopology(ledger.rows, ledger.topology, ledger.version);
+  ledger.stirred = true;
+}
+
+function clearTallies(ledger: Ledger): void {
+  for (const tally of ledger.tallies) {
+    tally.loaded = false;
+    tally.changed = false;
+  }
+  ledger.tallies.length = 0;
+}
+
+function exhausted(): MaloteError {
+  return new MaloteError(
+    'ENGINE_FULL',
+    'the sqlite file has used up its sequence; drain it and begin a new file',
+  );
+}

@@ -1,0 +1,325 @@
+/**
+ * When turns happen, and what is told when one is over.
+ *
+ * Calls gather until the event loop comes round; then all of them go in one transaction. A file that
+ * another process writes at that moment gives the turn back at once: the loop never waits for a
+ * lock, it tries again in about a millisecond. What is still waiting when a lease time has passed is
+ * refused.
+ *
+ * A turn is bounded by the number of its operations. The bound follows the measured time: it grows
+ * while turns are short, so that fast handlers share one fsync, and shrinks when a turn gets long.
+ */
+
+import type { Clock, Timer } from '../../clock.ts';
+import { MaloteError } from '../../errors.ts';
+import type { EngineEvent, Lease, PublishOutcome } from '../../transport/transport.ts';
+import { type Agenda, earliest, nothingKnown } from './agenda.ts';
+import type { Failure } from './calls.ts';
+import type { Consumer } from './consumers.ts';
+import { isBusy, isFatal, toMaloteError } from './driver-errors.ts';
+import { wantsMore } from './claim.ts';
+import type { HeldLease } from './lease-book.ts';
+import { dropLedger } from './ledger.ts';
+import type { Session } from './session.ts';
+import { type Intake, type TurnResult, workTurn } from './turn.ts';
+
+/** What the loop needs of a connection. */
+export interface LoopConnection {
+  exec(sql: string): void;
+  readonly isTransaction: boolean;
+}
+
+export interface LoopOptions {
+  readonly session: Session;
+  readonly intake: Intake;
+  readonly db: LoopConnection;
+  readonly clock: Clock;
+  readonly where: string;
+  /** Asks whether another connection changed the file. */
+  readonly dataVersion: () => number;
+  notify(event: EngineEvent): void;
+  failed(error: MaloteError): void;
+  /** Called after a commit that made something ready for others. */
+  ring(): void;
+  /** Begins a transaction that writes, or throws. */
+  begin(): void;
+}
+
+export interface Loop {
+  /** Something was called, granted or heard. */
+  schedule(): void;
+  /** What is due may have changed, because there is a new consumer. */
+  look(): void;
+  /** Another process is known to be dead. */
+  peerGone(session: number): void;
+  /** By when a call that is made now must be in the file. */
+  deadlineAt(): number;
+  /** Keeps the process alive as long as there is a consumer. */
+  hold(hasConsumers: boolean): void;
+  /** No more turns; calls that wait reject, or with null are left unanswered. */
+  stop(error: MaloteError | null): void;
+}
+
+const pollMs = 100;
+const failedAgainMs = 100;
+const fewestOperations = 64;
+const usualOperations = 256;
+const mostOperations = 2_048;
+const longTurnMs = 12;
+const shortTurnMs = 6;
+/** A turn claims no more bodies than about this. */
+const claimBytes = 8 * 2 ** 20;
+
+export function createLoop(options: LoopOptions): Loop {
+  const { session, intake, db, clock, where } = options;
+  const { ledger, book, consumers } = session;
+  const everyCall = [intake.commands, intake.marks, intake.settlements, intake.publishes] as const;
+  const gone = new Set<number>();
+  let agenda: Agenda = nothingKnown;
+  let limit = usualOperations;
+  let meanBytes = 64 * 2 ** 10;
+  let isScheduled = false;
+  let isStopped = false;
+  let alarm: Timer | null = null;
+  let alarmAt = Number.POSITIVE_INFINITY;
+  let seenVersion = options.dataVersion();
+  let poll: Timer;
+  let keepsAlive = false;
+
+  function schedule(): void {
+    if (isScheduled || isStopped) return;
+    isScheduled = true;
+    setImmediate(run);
+  }
+
+  function run(): void {
+    isScheduled = false;
+    if (isStopped) return;
+    if (!hasWork()) return arm();
+    const startedAt = clock.monotonic();
+    const result = transact();
+    if (result === null) return;
+    adapt(clock.monotonic() - startedAt);
+    agenda = result.agenda;
+    session.isRegistered = true;
+    gone.clear();
+    for (const calls of everyCall) calls.commit();
+    const leases = book.touched.length > 0 ? suspectsBack(book.touched) : null;
+    book.commit();
+    if (ledger.stirred) options.ring();
+    const more =
+      wantsMore(session) || ledger.hasChores || everyCall.some((calls) => !calls.isEmpty);
+    if (more) schedule();
+    else arm();
+    if (leases !== null) for (const consumer of leases) consumer.suspects -= 1;
+    tell();
+  }
+
+  /** The turn's transaction; null when it failed, and everything is as if it had not been tried. */
+  function transact(): TurnResult | null {
+    let isCommitting = false;
+    try {
+      options.begin();
+      book.begin();
+      const result = workTurn(session, intake, {
+        now: clock.now(),
+        limit,
+        claimLimit: Math.max(1, Math.min(limit, Math.floor(claimBytes / meanBytes))),
+        agenda,
+        gone,
+      });
+      isCommitting = true;
+      db.exec('commit');
+      return result;
+    } catch (error) {
+      giveUp(error, isCommitting);
+      return null;
+    }
+  }
+
+  function giveUp(error: unknown, isCommitting: boolean): void {
+    const named = toMaloteError(error, where);
+    const busy = isBusy(error);
+    const failure = failureOf(named, isCommitting);
+    try {
+      if (db.isTransaction) db.exec('rollback');
+    } catch (second) {
+      if (!isFatal(error)) return end(toMaloteError(second, where));
+    }
+    dropLedger(ledger);
+    if (!session.isRegistered) session.id = 0;
+    book.rollback();
+    session.events.length = 0;
+    if (!busy) failTouched(failure);
+    for (const calls of everyCall) calls.rollback();
+    tellLost();
+    if (!busy && isFatal(error)) return end(named);
+    if (busy) expireCalls(named);
+    isScheduled = true;
+    clock.setTimer(again, busy ? 0.5 + session.random() : failedAgainMs);
+  }
+
+  function again(): void {
+    isScheduled = false;
+    run();
+  }
+
+  function failTouched({ plain, publishing }: Failures): void {
+    const { commands, marks, settlements, publishes } = intake;
+    for (const calls of [commands, marks, settlements]) calls.fail(plain);
+    publishes.fail(publishing);
+  }
+
+  function expireCalls(error: MaloteError): void {
+    const now = clock.monotonic();
+    const { plain, publishing } = failureOf(error, false);
+    const { commands, marks, settlements, publishes } = intake;
+    for (const calls of [commands, marks, settlements]) calls.expire(now, plain);
+    publishes.expire(now, publishing);
+  }
+
+  function end(error: MaloteError): void {
+    stop(error);
+    options.failed(error);
+  }
+
+  function stop(error: MaloteError | null): void {
+    if (isStopped) return;
+    isStopped = true;
+    alarm?.cancel();
+    poll.cancel();
+    if (error !== null) for (const calls of everyCall) calls.failAll(error);
+  }
+
+  /** Everything that others hear of a committed turn. The next turn is arranged for by now. */
+  function tell(): void {
+    tellLost();
+    for (const consumer of consumers) deliver(consumer);
+    const events = session.events.splice(0);
+    for (const event of events) options.notify(event);
+  }
+
+  function deliver(consumer: Consumer): void {
+    const { found, sink } = consumer;
+    const { lanes, loose } = found;
+    const count = lanes.length + loose.length;
+    consumer.drainedAt = found.isDrained ? ledger.sequence : -1;
+    if (count === 0) return;
+    consumer.credit -= count;
+    consumer.suspects += found.suspects;
+    const batch =
+      lanes.length === 0
+        ? loose.slice()
+        : loose.length === 0
+          ? lanes.slice()
+          : [...loose, ...lanes];
+    let bytes = 0;
+    for (const { body } of batch) bytes += body.length;
+    meanBytes = Math.max(1, (meanBytes * 3 + bytes / count) / 4);
+    lanes.length = 0;
+    loose.length = 0;
+    sink.deliver(batch);
+  }
+
+  function tellLost(): void {
+    const byConsumer = new Map<Consumer, Lease[]>();
+    for (const { consumer, id } of session.lost.splice(0)) {
+      const leases = byConsumer.get(consumer) ?? [];
+      leases.push({ id, token: id });
+      byConsumer.set(consumer, leases);
+    }
+    for (const [{ sink }, leases] of byConsumer) sink.lost(leases);
+  }
+
+  function hasWork(): boolean {
+    if (gone.size > 0 || ledger.hasChores || clock.now() >= earliest(agenda)) return true;
+    if (everyCall.some((calls) => !calls.isEmpty)) return true;
+    return consumers.some(({ credit, isStopped: hasStopped }) => credit > 0 && !hasStopped);
+  }
+
+  function adapt(tookMs: number): void {
+    if (tookMs > longTurnMs) limit = Math.max(fewestOperations, limit >> 1);
+    else if (tookMs < shortTurnMs) limit = Math.min(mostOperations, limit << 1);
+  }
+
+  function arm(): void {
+    const at = earliest(agenda);
+    if (at >= alarmAt || isStopped) return;
+    alarm?.cancel();
+    alarmAt = at;
+    alarm = clock.setTimer(ringAlarm, Math.max(1, at - clock.now())).unref();
+  }
+
+  function ringAlarm(): void {
+    alarmAt = Number.POSITIVE_INFINITY;
+    schedule();
+  }
+
+  /** The net under every wake-up: a change by anybody else is seen within {@link pollMs}. */
+  function startPolling(): Timer {
+    const timer = clock.setTimer(look, pollMs);
+    return keepsAlive ? timer : timer.unref();
+  }
+
+  function look(): void {
+    poll = startPolling();
+    try {
+      const version = options.dataVersion();
+      if (version === seenVersion) return;
+      seenVersion = version;
+    } catch (error) {
+      if (isBusy(error)) return;
+      return end(toMaloteError(error, where));
+    }
+    ledger.hasChores = true;
+    agenda = { ...agenda, dueAt: 0 };
+    schedule();
+  }
+
+  poll = startPolling();
+  return {
+    schedule,
+    stop,
+    peerGone(peer) {
+      gone.add(peer);
+      schedule();
+    },
+    deadlineAt: () => clock.monotonic() + session.leaseMs,
+    hold(hasConsumers) {
+      if (keepsAlive === hasConsumers || isStopped) return;
+      keepsAlive = hasConsumers;
+      poll.cancel();
+      poll = startPolling();
+    },
+    look() {
+      agenda = { ...agenda, dueAt: 0 };
+      schedule();
+    },
+  };
+}
+
+interface Failures {
+  readonly plain: Failure<never>;
+  readonly publishing: Failure<PublishOutcome>;
+}
+
+/** An error while committing leaves open whether the messages are in the file. */
+function failureOf(error: MaloteError, isCommitting: boolean): Failures {
+  const plain = { error, outcome: null, answers: false };
+  const isOpen = isCommitting && error.code === 'ENGINE_FAILED';
+  if (isOpen)
+    return {
+      plain,
+      publishing: { error, outcome: { kind: 'indeterminate', error }, answers: true },
+    };
+  return { plain, publishing: { error, outcome: { kind: 'refused', error }, answers: false } };
+}
+
+/** The consumers whose suspects were settled, once for each. */
+function suspectsBack(touched: readonly HeldLease[]): readonly Consumer[] | null {
+  let back: Consumer[] | null = null;
+  for (const lease of touched) {
+    if (lease.ended && lease.kind === 'lane' && lease.level > 0) (back ??= []).push(lease.consumer);
+  }
+  return back;
+}

@@ -1,0 +1,224 @@
+/**
+ * One connection of one process to the file: the contract's transport, made of its parts.
+ */
+
+import type { DatabaseSync } from 'node:sqlite';
+import { MaloteError } from '../../errors.ts';
+import type { Host, Queue, Transport } from '../../transport/transport.ts';
+import { createCalls } from './calls.ts';
+import { startCheckpoints } from './checkpoint.ts';
+import { createConsumer } from './consumers.ts';
+import { toMaloteError } from './driver-errors.ts';
+import { openFile } from './file.ts';
+import { createLeaseBook } from './lease-book.ts';
+import { createLedger, openLedger } from './ledger.ts';
+import { createLoop, type Loop } from './loop.ts';
+import { leave } from './return-all.ts';
+import { migrations } from './schema.ts';
+import type { Session } from './session.ts';
+import { sessionTexts } from './statements/sessions.ts';
+import { prepareAll } from './statements/sql.ts';
+import { subscriptionTexts } from './statements/subscriptions.ts';
+import { createStore } from './store.ts';
+import { subscribe, unsubscribe } from './subscribe.ts';
+import type { Command, Intake } from './turn.ts';
+
+export interface OpenOptions {
+  readonly path: string;
+  readonly durability: 'full' | 'normal';
+}
+
+/** A connection that runs, and what its doors need of it. */
+interface Running {
+  readonly session: Session;
+  readonly intake: Intake;
+  readonly loop: Loop;
+  /** Runs something inside the next turn. */
+  command<Answer>(run: (session: Session) => Answer): Promise<Answer>;
+  check(): void;
+}
+
+export async function openTransport(options: OpenOptions, host: Host): Promise<Transport> {
+  const { path, durability } = options;
+  const file = openFile(path, { durability, migrations });
+  const where = `sqlite file "${file.path}"`;
+  const { db } = file;
+  const session = createSession(db, host);
+  const intake = createIntake();
+  const checkpoints = startCheckpoints({ path: file.path, clock: host.clock });
+  const version = db.prepare('pragma data_version');
+  let state: 'open' | 'closing' | 'closed' = 'open';
+  let closing: Promise<void> | null = null;
+
+  const loop = createLoop({
+    session,
+    intake,
+    db,
+    clock: host.clock,
+    where,
+    dataVersion: () => Number(Object.values(version.get()!)[0]),
+    notify: host.notify,
+    failed: host.failed,
+    ring: () => undefined,
+    begin: () => checkpoints.begin(db),
+  });
+
+  function check(): void {
+    if (state !== 'open') throw stopped(where);
+  }
+
+  async function command<Answer>(run: (session: Session) => Answer): Promise<Answer> {
+    const answers = intake.commands.push([run as Command], loop.deadlineAt());
+    loop.schedule();
+    const [answer] = await answers;
+    return answer as Answer;
+  }
+
+  function release(error: MaloteError | null): void {
+    state = 'closed';
+    loop.stop(error);
+    void checkpoints.stop();
+    db.close();
+  }
+
+  async function close(): Promise<void> {
+    for (const consumer of session.consumers) consumer.isStopped = true;
+    try {
+      while (!intake.publishes.isEmpty || !intake.settlements.isEmpty) await command(() => null);
+      await command(leave);
+    } catch {
+      // Busy or broken: what is held ends with the lease of this session.
+    }
+    if (state !== 'closed') release(stopped(where));
+  }
+
+  const running: Running = { session, intake, loop, command, check };
+  try {
+    await command(() => null);
+  } catch (error) {
+    release(null);
+    throw toMaloteError(error, where);
+  }
+  return {
+    queue: createQueue(running),
+    store: createStore(session, { command, check }),
+    join: null,
+    close() {
+      if (state === 'closed') return Promise.resolve();
+      state = 'closing';
+      closing ??= close();
+      return closing;
+    },
+    abandon() {
+      if (state !== 'closed') release(null);
+    },
+  };
+}
+
+function createQueue({ session, intake, loop, command, check }: Running): Queue {
+  return {
+    async subscribe(specifications) {
+      check();
+      await command((inside) => subscribe(inside, specifications));
+      const isAdopting = (): boolean =>
+        specifications.some(({ name, topics }) =>
+          topics.some((topic) =>
+            session.ledger.topology.topics
+              .get(topic)
+              ?.adopting.some((subscription) => subscription.name === name),
+          ),
+        );
+      while (isAdopting()) await command(() => null);
+    },
+    async unsubscribe(name) {
+      check();
+      return command((inside) => unsubscribe(inside, name));
+    },
+    async publish(batch) {
+      check();
+      const outcomes = intake.publishes.push(batch, loop.deadlineAt());
+      loop.schedule();
+      return outcomes;
+    },
+    async settle(batch) {
+      check();
+      const outcomes = intake.settlements.push(batch, loop.deadlineAt());
+      loop.schedule();
+      return outcomes;
+    },
+    async mark(changes) {
+      check();
+      const marked = intake.marks.push(changes, loop.deadlineAt());
+      loop.schedule();
+      await marked;
+    },
+    consume(name, demand, sink) {
+      check();
+      const { ledger, consumers } = session;
+      if (!ledger.topology.subscriptions.has(name)) {
+        openLedger(ledger, ledger.now);
+        if (!ledger.topology.subscriptions.has(name)) throw unknown(name);
+      }
+      const consumer = createConsumer(name, demand.slots, sink);
+      consumer.subscription = ledger.topology.subscriptions.get(name) ?? null;
+      consumers.push(consumer);
+      loop.hold(true);
+      loop.look();
+      return {
+        grant(messages) {
+          if (consumer.isStopped) return;
+          consumer.credit += messages;
+          loop.schedule();
+        },
+        stop() {
+          consumer.isStopped = true;
+          consumer.credit = 0;
+          loop.hold(consumers.some(({ isStopped }) => !isStopped));
+        },
+      };
+    },
+  };
+}
+
+function createIntake(): Intake {
+  return {
+    commands: createCalls(),
+    marks: createCalls(),
+    settlements: createCalls(({ kind, ...settlement }) =>
+      kind === 'ack' && 'publish' in settlement ? 1 + settlement.publish.length : 1,
+    ),
+    // A large body weighs as much as many small ones.
+    publishes: createCalls(({ body }) => 1 + (body.length >> 12)),
+  };
+}
+
+function createSession(db: DatabaseSync, host: Host): Session {
+  const keepsJournal = host.journal === 'exceptions';
+  return {
+    id: 0,
+    isRegistered: false,
+    leaseMs: host.leaseMs,
+    random: host.random,
+    ledger: createLedger(db, { keepsJournal }),
+    book: createLeaseBook(),
+    rows: prepareAll(db, sessionTexts),
+    registry: prepareAll(db, subscriptionTexts),
+    consumers: [],
+    events: [],
+    lost: [],
+    staged: [],
+    topologyVersion: -1,
+    lastChore: 0,
+  };
+}
+
+function stopped(where: string): MaloteError {
+  return new MaloteError('BUS_STOPPED', `this connection to ${where} is closed; open another one`);
+}
+
+function unknown(name: string): MaloteError {
+  return new MaloteError(
+    'NOT_FOUND',
+    `subscription "${name}" must be registered before it is consumed; call subscribe first`,
+  );
+}

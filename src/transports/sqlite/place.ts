@@ -1,0 +1,228 @@
+/**
+ * Where an accepted message goes in one subscription: to the end of its lane, into a lane of its
+ * own, or among the loose ones; and whether a consumer of this process takes it at once.
+ *
+ * Handing over at once (`Taker`) is the fast path: the message is stored as leased, and delivered
+ * from memory after the commit, without a look at the file.
+ */
+
+import type { FactId } from '../../transport/transport.ts';
+import { lackingOf, startWaiting } from './facts.ts';
+import { hashKey, laneFlag, laneState, mark } from './layout.ts';
+import { type Ledger, tallyOf } from './ledger.ts';
+import { rowsPerInsert, valuesPerRow } from './statements/messages.ts';
+import { listFacts, record } from './story.ts';
+import type { Subscription, Topic } from './topology.ts';
+
+/** A message on its way into one subscription. */
+export interface Parcel {
+  readonly id: string;
+  readonly topic: Topic;
+  readonly body: string | Uint8Array;
+  readonly headers: string | null;
+  readonly key: string | null;
+  readonly facts: readonly FactId[];
+  readonly acceptedAt: number;
+}
+
+/** Consumers of this process that take fresh messages. Each answer must be acted upon. */
+export interface Taker {
+  /** The session under which a lane may be opened as leased; null: nobody takes it. */
+  takeLane(subscription: Subscription, parcel: Parcel, taking: TakenLane): number | null;
+  takeLoose(subscription: Subscription, parcel: Parcel, id: number): boolean;
+}
+
+export interface TakenLane {
+  readonly lane: number;
+  readonly key: string | null;
+  readonly waitTimedOut: boolean;
+}
+
+export const nobody: Taker = { takeLane: () => null, takeLoose: () => false };
+
+export function place(
+  ledger: Ledger,
+  subscription: Subscription,
+  parcel: Parcel,
+  taker: Taker,
+): void {
+  if (subscription.isOrdered && parcel.key !== null) {
+    placeInLane(ledger, subscription, { parcel, key: parcel.key, taker });
+    return;
+  }
+  const id = subscription.loose + ++ledger.sequence;
+  const tally = tallyOf(ledger, subscription);
+  if (subscription.waits && parcel.facts.length > 0) {
+    openLane(ledger, subscription, { parcel, lane: id, hash: 0, key: null, taker });
+    return;
+  }
+  addMessage(ledger, id, 0, parcel);
+  if (taker.takeLoose(subscription, parcel, id)) {
+    tally.leased += 1;
+  } else {
+    tally.ready += 1;
+    ledger.stirred = true;
+  }
+}
+
+interface Keyed {
+  readonly parcel: Parcel;
+  readonly key: string;
+  readonly taker: Taker;
+}
+
+function placeInLane(ledger: Ledger, subscription: Subscription, keyed: Keyed): void {
+  const { parcel, key, taker } = keyed;
+  const hash = hashKey(key);
+  const id = subscription.keyed + ++ledger.sequence;
+  const found = findLane(ledger, subscription, hash);
+  if (found === undefined) {
+    openLane(ledger, subscription, { parcel, lane: id, hash, key, taker });
+    return;
+  }
+  const [lane, name, state] = found;
+  if (state === laneState.diverted) {
+    divert(ledger, subscription, { parcel, id, lane });
+    return;
+  }
+  const facts = subscription.waits ? parcel.facts : [];
+  if (facts.length === 0 && name === key) addMessage(ledger, id, lane, parcel);
+  else addSpecial(ledger, parcel, { id, lane, facts, marks: 0, key: name === key ? null : key });
+  tallyOf(ledger, subscription).ready += 1;
+}
+
+/** The lane of a key, if it has one. Live lanes first: that index is small and warm. */
+export function findLane(
+  ledger: Ledger,
+  subscription: Subscription,
+  hash: number,
+): [lane: number, name: string, state: number] | undefined {
+  const { lanes } = ledger;
+  const hot = lanes.hot.get(hash, subscription.number);
+  if (hot !== undefined) return [hot[0], hot[1], laneState.ready];
+  ledger.anyCold ??= lanes.anyCold.get() !== undefined;
+  return ledger.anyCold ? lanes.cold.get(hash, subscription.number) : undefined;
+}
+
+interface Opening {
+  readonly parcel: Parcel;
+  readonly lane: number;
+  readonly hash: number;
+  readonly key: string | null;
+  readonly taker: Taker;
+}
+
+/** Opens a lane with its first message: waiting, leased at once, or ready. */
+function openLane(ledger: Ledger, subscription: Subscription, opening: Opening): void {
+  const { parcel, lane, hash, key, taker } = opening;
+  const facts = subscription.waits ? parcel.facts : [];
+  const tally = tallyOf(ledger, subscription);
+  const lacking = facts.length === 0 ? null : lackingOf(ledger, facts);
+  const deadlineAt = parcel.acceptedAt + subscription.waitingDeadlineMs;
+  const waits = lacking !== null && ledger.now < deadlineAt;
+  const marks = waits && ledger.keepsJournal ? mark.storied : 0;
+  if (facts.length === 0) addMessage(ledger, lane, lane, parcel);
+  else addSpecial(ledger, parcel, { id: lane, lane, facts, marks, key: null });
+  const row = [lane, subscription.number, hash, key] as const;
+  if (waits) {
+    record(ledger, lane, { event: 'parked', attempt: 1, detail: listFacts(lacking) });
+    startWaiting(ledger, lane, facts, deadlineAt);
+    ledger.lanes.add.run(...row, 1, laneState.waiting, deadlineAt, null, 0, laneFlag.none);
+    ledger.anyCold = true;
+    tally.waiting += 1;
+    return;
+  }
+  const taking = { lane, key, waitTimedOut: lacking !== null };
+  const owner = taker.takeLane(subscription, parcel, taking);
+  if (owner === null) {
+    ledger.lanes.add.run(...row, 0, laneState.ready, parcel.acceptedAt, null, 0, laneFlag.none);
+    tally.ready += 1;
+    ledger.stirred = true;
+  } else {
+    const at = parcel.acceptedAt;
+    ledger.lanes.add.run(...row, 0, laneState.leased, at, owner, lane, laneFlag.none);
+    tally.leased += 1;
+  }
+}
+
+/** A key whose head died under `divert`: what comes later follows it, in order. */
+function divert(
+  ledger: Ledger,
+  subscription: Subscription,
+  diverted: { readonly parcel: Parcel; readonly id: number; readonly lane: number },
+): void {
+  const { parcel, id, lane } = diverted;
+  ledger.dead.addDiverted.run(
+    id,
+    subscription.number,
+    lane,
+    parcel.key,
+    parcel.topic.number,
+    parcel.id,
+    parcel.acceptedAt,
+    ledger.now,
+    parcel.headers,
+    factsText(subscription.waits ? parcel.facts : []),
+    parcel.body,
+  );
+  tallyOf(ledger, subscription).dead += 1;
+}
+
+/** Plain rows are gathered: many go into one statement. Call {@link writeMessages} before reading. */
+function addMessage(ledger: Ledger, id: number, lane: number, parcel: Parcel): void {
+  const { unwritten } = ledger;
+  unwritten.push(
+    id,
+    lane,
+    parcel.acceptedAt,
+    parcel.topic.number,
+    parcel.id,
+    parcel.headers,
+    parcel.body,
+  );
+  if (unwritten.length === rowsPerInsert * valuesPerRow) {
+    ledger.messages.addMany.run(...unwritten);
+    unwritten.length = 0;
+  }
+}
+
+export function writeMessages(ledger: Ledger): void {
+  const { unwritten, messages } = ledger;
+  for (let from = 0; from < unwritten.length; from += valuesPerRow) {
+    messages.add.run(...unwritten.slice(from, from + valuesPerRow));
+  }
+  unwritten.length = 0;
+}
+
+interface Special {
+  readonly id: number;
+  readonly lane: number;
+  readonly facts: readonly FactId[];
+  readonly marks: number;
+  /** Where it is not the key its lane was opened with. */
+  readonly key: string | null;
+}
+
+function addSpecial(ledger: Ledger, parcel: Parcel, special: Special): void {
+  const { id, lane, facts, marks, key } = special;
+  ledger.messages.addSpecial.run(
+    id,
+    lane,
+    parcel.acceptedAt,
+    parcel.topic.number,
+    parcel.id,
+    parcel.headers,
+    parcel.body,
+    marks,
+    factsText(facts),
+    key,
+  );
+}
+
+export function factsText(facts: readonly FactId[]): string | null {
+  return facts.length === 0 ? null : JSON.stringify(facts);
+}
+
+export function parseFacts(text: string | null): readonly FactId[] {
+  return text === null ? [] : (JSON.parse(text) as FactId[]);
+}

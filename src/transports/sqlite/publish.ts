@@ -1,0 +1,133 @@
+/**
+ * What becomes of a publish: recognised, refused, kept for a first subscription, delayed, or placed
+ * in every subscription of its topic. One message is stored for all of them or for none.
+ */
+
+import { MaloteError } from '../../errors.ts';
+import type { Outgoing, PublishOutcome } from '../../transport/transport.ts';
+import { type Ledger, readTally, tallyOf, topicOf } from './ledger.ts';
+import { factsText, type Parcel, place, type Taker } from './place.ts';
+import { depthOf } from './tally.ts';
+import type { Subscription, Topic } from './topology.ts';
+
+export const maxBodyBytes: number = 64 * 2 ** 20;
+export const dedupeWindowMs: number = 7 * 24 * 3_600_000;
+
+const stored: PublishOutcome = { kind: 'stored' };
+
+export function publishOne(ledger: Ledger, outgoing: Outgoing, taker: Taker): PublishOutcome {
+  const { body } = outgoing;
+  // A string has at most three bytes for each of its units; only then it has to be measured.
+  if (body.length * 3 > maxBodyBytes && isTooLarge(body)) return tooLarge(outgoing);
+  const topic = topicOf(ledger, outgoing.topic);
+  const first = outgoing.dedupe.length === 0 ? null : firstOf(ledger, topic, outgoing.dedupe);
+  if (first !== null) return { kind: 'duplicate', id: first };
+  for (const subscription of topic.direct) {
+    const isFull = depthOf(readTally(ledger, subscription)) >= subscription.maxDepth;
+    if (isFull) return { kind: 'full', subscription: subscription.name };
+  }
+  for (const key of outgoing.dedupe) remember(ledger, topic, { key, id: outgoing.id });
+  store(ledger, { outgoing, topic, taker });
+  return stored;
+}
+
+/** The first subscription that has no room for these, beyond what this transaction stored. */
+export function fullFor(ledger: Ledger, batch: readonly Outgoing[]): Subscription | null {
+  const wanted = new Map<Subscription, number>();
+  for (const outgoing of batch) {
+    const topic = topicOf(ledger, outgoing.topic);
+    if (firstOf(ledger, topic, outgoing.dedupe) !== null) continue;
+    for (const subscription of topic.direct) {
+      const more = (wanted.get(subscription) ?? 0) + 1;
+      wanted.set(subscription, more);
+      const depth = depthOf(readTally(ledger, subscription));
+      if (depth + more > subscription.maxDepth) return subscription;
+    }
+  }
+  return null;
+}
+
+interface Storing {
+  readonly outgoing: Outgoing;
+  readonly topic: Topic;
+  readonly taker: Taker;
+}
+
+function store(ledger: Ledger, storing: Storing): void {
+  const { outgoing, topic, taker } = storing;
+  const { now } = ledger;
+  const dueAt = outgoing.delayMs > 0 ? now + outgoing.delayMs : 0;
+  if (topic.adopting.length > 0 || topic.direct.length === 0) keep(ledger, storing, dueAt);
+  if (topic.direct.length === 0) return;
+  const { id, body, headers, key, facts } = outgoing;
+  const parcel: Parcel = { id, topic, body, headers, key, facts, acceptedAt: now };
+  for (const subscription of topic.direct) {
+    if (dueAt > 0) schedule(ledger, subscription, { parcel, dueAt });
+    else place(ledger, subscription, parcel, taker);
+  }
+}
+
+export function schedule(
+  ledger: Ledger,
+  subscription: Subscription,
+  { parcel, dueAt }: { readonly parcel: Parcel; readonly dueAt: number },
+): void {
+  ledger.shelves.addLater.run(
+    subscription.loose + ++ledger.sequence,
+    subscription.number,
+    dueAt,
+    parcel.acceptedAt,
+    parcel.topic.number,
+    parcel.id,
+    parcel.headers,
+    factsText(parcel.facts),
+    parcel.key,
+    parcel.body,
+  );
+  tallyOf(ledger, subscription).scheduled += 1;
+  if (dueAt < ledger.dueAt) ledger.dueAt = dueAt;
+}
+
+function keep(ledger: Ledger, { outgoing, topic }: Storing, dueAt: number): void {
+  ledger.shelves.addKept.run(
+    ++ledger.sequence,
+    topic.number,
+    dueAt,
+    ledger.now,
+    outgoing.id,
+    outgoing.headers,
+    factsText(outgoing.facts),
+    outgoing.key,
+    outgoing.body,
+  );
+}
+
+/** The id of the first message that came with one of these keys within the window. */
+function firstOf(ledger: Ledger, topic: Topic, keys: readonly string[]): string | null {
+  for (const key of keys) {
+    const seen = ledger.shelves.seen.get(key, topic.number);
+    if (seen === undefined) continue;
+    const [number, id, at] = seen;
+    if (at > ledger.now - dedupeWindowMs) return id;
+    ledger.shelves.forget.run(number);
+  }
+  return null;
+}
+
+function remember(
+  ledger: Ledger,
+  topic: Topic,
+  { key, id }: { readonly key: string; readonly id: string },
+): void {
+  ledger.shelves.remember.run(topic.number, key, id, ledger.now, ledger.sequence);
+}
+
+function isTooLarge(body: string | Uint8Array): boolean {
+  const bytes = typeof body === 'string' ? Buffer.byteLength(body) : body.byteLength;
+  return bytes > maxBodyBytes;
+}
+
+function tooLarge({ id }: Outgoing): PublishOutcome {
+  const message = `the body must be at most ${maxBodyBytes} bytes for sqlite, got more; store it elsewhere and send a reference`;
+  return { kind: 'refused', error: new MaloteError('MESSAGE_TOO_LARGE', message, { id }) };
+}

@@ -1,0 +1,166 @@
+/**
+ * How messages leave a lease: removed because they are done, or taken back into their lane.
+ *
+ * A loose message that is taken back becomes a lane of its own. A lane keeps its messages; what
+ * changes is the mark of its head and the state of the lane.
+ */
+
+import { laneFlag, readyState } from './layout.ts';
+import { type HeldLease, type LaneLease, loose, type LooseLease } from './lease-book.ts';
+import { type Ledger, tallyOf } from './ledger.ts';
+import type { Session } from './session.ts';
+import { forgetStory } from './story.ts';
+import type { Subscription } from './topology.ts';
+
+/** From this back-off on a lane is cold: it should not stand between the live ones. */
+const coldFromMs = 5_000;
+
+/** A lane that has no lease any more and needs a state. */
+export interface Freed {
+  readonly lane: number;
+  readonly isNew: boolean;
+  readonly subscription: Subscription;
+}
+
+export interface NextState {
+  readonly state: number;
+  readonly readyAt: number;
+  readonly flags: number;
+  readonly isCold: boolean;
+}
+
+/** Ends the hold on one message, and on what is behind it in its lane; all count as ready. */
+export function takeBack(session: Session, lease: HeldLease, index: number): Freed {
+  const { ledger, book } = session;
+  const { subscription } = lease;
+  const tally = tallyOf(ledger, subscription);
+  if (lease.kind === 'loose') {
+    const lane = lease.ids[index]!;
+    lease.settled[index] = loose.gone;
+    lease.left -= 1;
+    book.out -= 1;
+    tally.leased -= 1;
+    tally.ready += 1;
+    return { lane, isNew: true, subscription };
+  }
+  removeAcked(session, lease);
+  const count = lease.ids.length - lease.next;
+  book.out -= count;
+  tally.leased -= count;
+  tally.ready += count;
+  endLaneLease(session, lease);
+  return { lane: lease.lane, isNew: false, subscription };
+}
+
+/** Writes what is different about the head of a freed lane. */
+export function noteHead(
+  { messages }: Ledger,
+  { lane, isNew }: Freed,
+  head: { readonly id: number; readonly attempt: number; readonly marks: number },
+): void {
+  if (isNew) messages.setAside.run(head.attempt, head.marks, lane);
+  else messages.note.run(head.attempt, head.marks, head.id);
+}
+
+export function setState(ledger: Ledger, freed: Freed, next: NextState): void {
+  const { lane, isNew, subscription } = freed;
+  const { state, readyAt, flags, isCold } = next;
+  const cold = isCold ? 1 : 0;
+  if (isNew) {
+    ledger.lanes.add.run(lane, subscription.number, 0, null, cold, state, readyAt, null, 0, flags);
+  } else if (isCold) {
+    ledger.lanes.giveBackAt.run(state, readyAt, flags, 1, lane);
+    ledger.anyCold = true;
+  } else {
+    ledger.lanes.giveBack.run(state, readyAt, flags, lane);
+  }
+}
+
+/** Ready again: at once by the age of its head, or not before some time has passed. */
+export function makeReady(
+  ledger: Ledger,
+  freed: Freed,
+  ready: { readonly marks: number; readonly acceptedAt: number; readonly afterMs: number },
+): void {
+  const { marks, acceptedAt, afterMs } = ready;
+  const state = readyState(marks);
+  if (afterMs <= 0) {
+    setState(ledger, freed, { state, readyAt: acceptedAt, flags: laneFlag.none, isCold: false });
+    ledger.stirred = true;
+    return;
+  }
+  const readyAt = ledger.now + afterMs;
+  const isCold = afterMs >= coldFromMs;
+  setState(ledger, freed, { state, readyAt, flags: laneFlag.retrying, isCold });
+  const tally = tallyOf(ledger, freed.subscription);
+  tally.ready -= 1;
+  tally.retrying += 1;
+  if (readyAt < ledger.dueAt) ledger.dueAt = readyAt;
+}
+
+/** Removes the acked messages of a lease from the file, with their stories. */
+export function removeAcked(session: Session, lease: HeldLease): void {
+  if (lease.kind === 'lane') removePrefix(session.ledger, lease);
+  else removeRanges(session.ledger, lease);
+}
+
+/** A lane whose leased run is settled: gone, or ready with its next message. */
+export function endLane(session: Session, lease: LaneLease): void {
+  const { ledger } = session;
+  endLaneLease(session, lease);
+  if (Number(ledger.lanes.end.run(lease.lane).changes) > 0) return;
+  const head = ledger.messages.headOfLane.get(lease.lane);
+  if (head === undefined) return;
+  const [, acceptedAt, , marks] = head;
+  ledger.lanes.giveBack.run(readyState(marks), acceptedAt, laneFlag.none, lease.lane);
+  ledger.stirred = true;
+}
+
+export function endLoose({ ledger }: Session, lease: LooseLease): void {
+  lease.ended = true;
+  ledger.lanes.removeLease.run(lease.id);
+}
+
+/** The place of a message in a loose lease, or -1. */
+export function indexOf({ ids }: LooseLease, id: number): number {
+  let low = 0;
+  let high = ids.length - 1;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (ids[middle]! < id) low = middle + 1;
+    else high = middle;
+  }
+  return ids[low] === id ? low : -1;
+}
+
+function endLaneLease({ ledger }: Session, lease: LaneLease): void {
+  lease.ended = true;
+  lease.batch.left -= 1;
+  if (lease.batch.left === 0) ledger.lanes.removeLease.run(lease.batch.id);
+}
+
+function removePrefix(ledger: Ledger, lease: LaneLease): void {
+  const { ids, next, removed } = lease;
+  if (next === removed) return;
+  const last = ids[next - 1]!;
+  if (next - removed === 1) ledger.messages.remove.run(last);
+  else ledger.messages.removePrefix.run(lease.lane, last);
+  const first = ids[removed]!;
+  for (const id of lease.storied) if (id >= first && id <= last) forgetStory(ledger, id);
+  lease.removed = next;
+}
+
+/** Everything between two acked messages is settled too, or a lane of its own by now. */
+function removeRanges({ messages }: Ledger, { ids, settled }: LooseLease): void {
+  for (let index = 0; index < ids.length; index++) {
+    if (settled[index] !== loose.acked) continue;
+    let end = index;
+    for (let next = index + 1; next < ids.length && settled[next] !== loose.out; next++) {
+      if (settled[next] === loose.acked) end = next;
+    }
+    if (index === end) messages.remove.run(ids[index]!);
+    else messages.removeLoose.run(ids[index]!, ids[end]!);
+    settled.fill(loose.gone, index, end + 1);
+    index = end;
+  }
+}

@@ -1,0 +1,35 @@
+/**
+ * This process at the file: its identity, its ledger, its leases and its consumers. One object that
+ * the steps of a turn share.
+ */
+
+import type { EngineEvent, Outgoing } from '../../transport/transport.ts';
+import type { Consumer } from './consumers.ts';
+import type { HeldLease, LeaseBook } from './lease-book.ts';
+import type { Ledger } from './ledger.ts';
+import type { sessionTexts } from './statements/sessions.ts';
+import type { subscriptionTexts } from './statements/subscriptions.ts';
+import type { Prepared } from './statements/sql.ts';
+
+export interface Session {
+  /** The primary key of its row in `ml_session`; 0 before its first turn. */
+  id: number;
+  isRegistered: boolean;
+  readonly leaseMs: number;
+  readonly random: () => number;
+  readonly ledger: Ledger;
+  readonly book: LeaseBook;
+  readonly rows: Prepared<typeof sessionTexts>;
+  readonly registry: Prepared<typeof subscriptionTexts>;
+  readonly consumers: Consumer[];
+  /** What the host hears after the commit. */
+  readonly events: EngineEvent[];
+  /** Leases that ended without this process; to be told, whatever becomes of the turn. */
+  readonly lost: HeldLease[];
+  /** What the acks of this turn publish. */
+  readonly staged: Outgoing[];
+  /** The version of the topology that the consumers were matched with. */
+  topologyVersion: number;
+  /** The chore that was looked at last; they take turns. */
+  lastChore: number;
+}

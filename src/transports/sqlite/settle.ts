@@ -1,0 +1,188 @@
+/**
+ * What becomes of deliveries when they are settled. Every settlement first finds its lease in the
+ * book; the fence (is this session's row still there?) was checked once for the whole transaction.
+ *
+ * An ack only counts here; {@link finishSettling} removes what was acked in ranges and ends the
+ * leases that have nothing left. Every other outcome ends a lane's lease: the message and all behind
+ * it are where they were, and only the lane's state says what comes next.
+ */
+
+import type { Delivery, Outgoing, Settlement, SettleOutcome } from '../../transport/transport.ts';
+import { die } from './die.ts';
+import { lackingOf, openFact, startWaiting } from './facts.ts';
+import { laneFlag, laneState, mark } from './layout.ts';
+import { type HeldLease, loose } from './lease-book.ts';
+import { type Ledger, tallyOf } from './ledger.ts';
+import { factsText, parseFacts } from './place.ts';
+import { fullFor } from './publish.ts';
+import {
+  endLane,
+  endLoose,
+  indexOf,
+  makeReady,
+  noteHead,
+  removeAcked,
+  setState,
+  takeBack,
+} from './return.ts';
+import type { Session } from './session.ts';
+import { describe, listFacts, noteFailure, record, redrivenAt } from './story.ts';
+
+/** A delivery under a valid lease, at the place where it may be settled. */
+export interface Standing {
+  readonly lease: HeldLease;
+  readonly index: number;
+  readonly delivery: Delivery;
+}
+
+/** @param staged - takes what acks publish; it is stored later in the same transaction */
+export function settleOne(
+  session: Session,
+  settlement: Settlement,
+  staged: Outgoing[],
+): SettleOutcome {
+  const standing = standingOf(session, settlement.delivery);
+  if (standing === null) return 'lease-lost';
+  session.book.touch(standing.lease);
+  switch (settlement.kind) {
+    case 'ack':
+      return ack(session, standing, { settlement, staged });
+    case 'retry':
+      return retry(session, standing, settlement);
+    case 'release':
+      return release(session, standing, settlement.afterMs);
+    case 'park':
+      return park(session, standing, settlement.facts);
+    case 'dead-letter':
+      die(session, standing, settlement);
+      return 'settled';
+  }
+}
+
+/** Removes what was acked and ends the leases that are done. */
+export function finishSettling(session: Session): void {
+  for (const lease of session.book.touched) {
+    if (lease.ended) continue;
+    removeAcked(session, lease);
+    if (lease.kind === 'loose') {
+      if (lease.left === 0) endLoose(session, lease);
+    } else if (lease.next === lease.ids.length) {
+      endLane(session, lease);
+    }
+  }
+}
+
+function standingOf({ book }: Session, delivery: Delivery): Standing | null {
+  const lease = book.find(delivery.lease);
+  if (lease === null) return null;
+  if (lease.kind === 'lane') {
+    const index = lease.next;
+    return lease.ids[index] === delivery.tag ? { lease, index, delivery } : null;
+  }
+  const index = indexOf(lease, delivery.tag);
+  return lease.settled[index] === loose.out ? { lease, index, delivery } : null;
+}
+
+function ack(
+  session: Session,
+  { lease, index }: Standing,
+  acking: {
+    readonly settlement: Extract<Settlement, { kind: 'ack' }>;
+    readonly staged: Outgoing[];
+  },
+): SettleOutcome {
+  const { ledger, book } = session;
+  const { opens, publish } = acking.settlement;
+  if (publish.length > 0) {
+    if (fullFor(ledger, [...acking.staged, ...publish]) !== null) return 'full';
+    acking.staged.push(...publish);
+  }
+  for (const fact of opens) openFact(session, fact);
+  if (lease.kind === 'lane') {
+    lease.next += 1;
+  } else {
+    lease.settled[index] = loose.acked;
+    lease.left -= 1;
+  }
+  book.out -= 1;
+  const tally = tallyOf(ledger, lease.subscription);
+  tally.leased -= 1;
+  tally.done += 1;
+  return 'settled';
+}
+
+function retry(
+  session: Session,
+  { lease, index, delivery }: Standing,
+  { afterMs, failure }: Extract<Settlement, { kind: 'retry' }>,
+): SettleOutcome {
+  const { ledger } = session;
+  const { attempt, tag: id } = delivery;
+  noteFailure(ledger, id, failure);
+  record(ledger, id, { event: 'retried', attempt, detail: describe(failure) });
+  const freed = takeBack(session, lease, index);
+  // Its process survived it: whatever a crash said about this message is answered.
+  noteHead(ledger, freed, { id, attempt, marks: mark.storied });
+  makeReady(ledger, freed, { marks: 0, acceptedAt: ledger.now, afterMs });
+  return 'settled';
+}
+
+function release(
+  session: Session,
+  { lease, index, delivery }: Standing,
+  afterMs: number,
+): SettleOutcome {
+  const { ledger } = session;
+  const { attempt, acceptedAt, tag: id } = delivery;
+  record(ledger, id, { event: 'released', attempt });
+  const before = marksOf(lease, id);
+  const marks = ledger.keepsJournal ? before | mark.storied : before;
+  const freed = takeBack(session, lease, index);
+  if (freed.isNew || marks !== before) {
+    noteHead(ledger, freed, { id, attempt: attempt - 1, marks });
+  }
+  makeReady(ledger, freed, { marks, acceptedAt, afterMs });
+  return 'settled';
+}
+
+function park(
+  session: Session,
+  { lease, index, delivery }: Standing,
+  facts: readonly string[],
+): SettleOutcome {
+  const { ledger } = session;
+  const { attempt, acceptedAt, tag: id } = delivery;
+  const lacking = lackingOf(ledger, facts);
+  const before = marksOf(lease, id) & mark.storied;
+  const marks = lacking !== null && ledger.keepsJournal ? mark.storied : before;
+  // What its handler waits for is kept like what it was published with: a fact may be revoked.
+  const needs = [...new Set([...factsOf(ledger, id), ...facts])];
+  ledger.messages.setFacts.run(factsText(needs), id);
+  const freed = takeBack(session, lease, index);
+  noteHead(ledger, freed, { id, attempt: attempt - 1, marks });
+  if (lacking === null) {
+    makeReady(ledger, freed, { marks, acceptedAt, afterMs: 0 });
+    return 'not-parked';
+  }
+  record(ledger, id, { event: 'parked', attempt, detail: listFacts(lacking) });
+  const since = before === 0 ? acceptedAt : (redrivenAt(ledger, id) ?? acceptedAt);
+  const readyAt = since + lease.subscription.waitingDeadlineMs;
+  startWaiting(ledger, freed.lane, needs, readyAt);
+  const { waiting: state } = laneState;
+  setState(ledger, freed, { state, readyAt, flags: laneFlag.none, isCold: true });
+  const tally = tallyOf(ledger, lease.subscription);
+  tally.ready -= 1;
+  tally.waiting += 1;
+  return 'settled';
+}
+
+function factsOf({ messages }: Ledger, id: number): readonly string[] {
+  return parseFacts(messages.facts.get(id)?.[0] ?? null);
+}
+
+/** What the mark of a leased message is in the file; fresh ones have none. */
+export function marksOf(lease: HeldLease, id: number): number {
+  if (lease.kind === 'loose') return 0;
+  const story = lease.storied.includes(id) ? mark.storied : 0;
+  return lease.ids[0] === id ? lease.level | story : story;
+}

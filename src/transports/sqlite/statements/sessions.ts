@@ -1,0 +1,25 @@
+/**
+ * Sessions: one row per process, and what a take-over reads. `ml_session` and `ml_lease` have as
+ * many rows as there are processes and transactions under way, and are read whole.
+ */
+
+import type { Sql } from './sql.ts';
+
+export const sessionTexts = {
+  alive: 'select 1 from ml_session where id = ?' as Sql<[one: number]>,
+  renew: `
+    insert into ml_session (id, until_at) values (?, ?)
+    on conflict (id) do update set until_at = excluded.until_at` as Sql,
+  remove: 'delete from ml_session where id = ?' as Sql,
+  expired: 'select id from ml_session where until_at <= ? and id <> ?' as Sql<[id: number]>,
+  nextEnd: 'select min(until_at) from ml_session where id <> ?' as Sql<[untilAt: number | null]>,
+  leasesOf: 'select id, subscription, lo, hi, lanes from ml_lease where owner = ?' as Sql<
+    [id: number, subscription: number, lo: number, hi: number, lanes: string | null]
+  >,
+  // Primary key of ml_lane: the lanes that one transaction opened.
+  lanesBetween: `
+    select lane from ml_lane where lane between ? and ? and state = 1 and owner = ?` as Sql<
+    [lane: number]
+  >,
+  removeLeases: 'delete from ml_lease where owner = ?' as Sql,
+} as const;

@@ -1,0 +1,64 @@
+/**
+ * Where messages are that no lane holds yet: delayed (`ml_later`), without a subscription
+ * (`ml_kept`), and the memory of those that named something to be recognised by (`ml_dedupe`).
+ *
+ * Indexes: `ml_later_due (due_at)`, `ml_kept_topic (topic, id)`, `ml_dedupe_key (key, topic)`; the
+ * oldest dedupe rows have the lowest numbers.
+ */
+
+import type { Sql } from './sql.ts';
+
+export const shelfTexts = {
+  addLater: `
+    insert into ml_later (id, subscription, due_at, accepted_at, topic, message_id, headers, facts,
+      key, body)
+    values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)` as Sql,
+  due: `
+    select id, subscription, accepted_at, topic, message_id, headers, facts, key, body
+    from ml_later where due_at <= ? order by due_at, id limit 0 + ?` as Sql<
+    [
+      id: number,
+      subscription: number,
+      acceptedAt: number,
+      topic: number,
+      messageId: string,
+      headers: string | null,
+      facts: string | null,
+      key: string | null,
+      body: string | Uint8Array,
+    ]
+  >,
+  nextDue: 'select due_at from ml_later order by due_at limit 1' as Sql<[dueAt: number]>,
+  removeLater: 'delete from ml_later where id = ?' as Sql,
+
+  addKept: `
+    insert into ml_kept (id, topic, due_at, accepted_at, message_id, headers, facts, key, body)
+    values (?, ?, ?, ?, ?, ?, ?, ?, ?)` as Sql,
+  kept: `
+    select id, due_at, accepted_at, message_id, headers, facts, key, body
+    from ml_kept where topic = ? order by id limit 0 + ?` as Sql<
+    [
+      id: number,
+      dueAt: number,
+      acceptedAt: number,
+      messageId: string,
+      headers: string | null,
+      facts: string | null,
+      key: string | null,
+      body: string | Uint8Array,
+    ]
+  >,
+  anyKept: 'select 1 from ml_kept where topic = ? limit 1' as Sql<[one: number]>,
+  removeKept: 'delete from ml_kept where id = ?' as Sql,
+
+  seen: 'select number, message_id, at from ml_dedupe where key = ? and topic = ?' as Sql<
+    [number: number, messageId: string, at: number]
+  >,
+  remember: `
+    insert or ignore into ml_dedupe (topic, key, message_id, at, sequence) values (?, ?, ?, ?, ?)` as Sql,
+  forget: 'delete from ml_dedupe where number = ?' as Sql,
+  oldestSeen: 'select at from ml_dedupe order by number limit 1' as Sql<[at: number]>,
+  forgetOldest: `
+    delete from ml_dedupe where number in (select number from ml_dedupe order by number limit 0 + ?)
+      and at <= ?` as Sql,
+} as const;
