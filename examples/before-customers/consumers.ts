@@ -1,0 +1,47 @@
+/** Three consumers: of registrations, of payments as they arrive, and of payments to process. */
+import { type Bus, linear } from 'malote';
+import { CustomerRegistered, customer, PaymentRequested } from './messages.ts';
+import { isRegistered, remember } from './registry.ts';
+
+export function consumeRegistrations(bus: Bus): void {
+  bus.consume(
+    CustomerRegistered,
+    { name: 'customers', provides: ({ customerId }) => customer(customerId) },
+    ({ data: { customerId } }) => {
+      remember(customerId);
+      console.log(`Customer ${customerId} is registered.`);
+    },
+  );
+}
+
+/** Sees every payment at once, waiting or not: each subscription has its own copy. */
+export function consumeArrivals(bus: Bus): void {
+  bus.consume(PaymentRequested, { name: 'arrivals', waitFor: false }, ({ data }) => {
+    console.log(`Payment ${data.paymentId} of customer ${data.customerId} arrived.`);
+  });
+}
+
+/** Called once the customer is registered, whichever of the two messages came first. */
+export function consumePayments(bus: Bus): void {
+  bus.consume(PaymentRequested, { name: 'payments' }, ({ data }) => {
+    console.log(`Payment ${data.paymentId} of customer ${data.customerId} is processed.`);
+  });
+}
+
+class CustomerUnknown extends Error {}
+
+/** The same by polling: called at once, and again after 1 s, 2 s, 3 s ... */
+export function consumePaymentsByDelays(bus: Bus): void {
+  bus.consume(
+    PaymentRequested,
+    { name: 'payments', waitFor: false, retry: { attempts: 1_000, backoff: linear('1s') } },
+    ({ data: { paymentId, customerId } }, { attempt }) => {
+      const payment = `Payment ${paymentId} of customer ${customerId}`;
+      if (!isRegistered(customerId)) {
+        console.log(`${payment}: no such customer at attempt ${attempt}; again in ${attempt} s.`);
+        throw new CustomerUnknown(`customer ${customerId} is not registered`);
+      }
+      console.log(`${payment} is processed at attempt ${attempt}.`);
+    },
+  );
+}

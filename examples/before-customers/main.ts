@@ -1,0 +1,57 @@
+/**
+ * Payments that come before their customers, between processes that share one SQLite file.
+ * In two terminals, each with `node --conditions=malote-source examples/before-customers/main.ts`:
+ *
+ *     … consumer      … p 5      a payment of customer 5, who is unknown: it waits
+ *                     … c 5      the registration: the payment is processed at once
+ *
+ * `consumer --delay` does it as a broker without waiting would: it asks again, 1 s later each time.
+ */
+import { randomUUID } from 'node:crypto';
+import { createBus } from 'malote';
+import { engineNamed } from '../engine.ts';
+import { commandOf } from './arguments.ts';
+import {
+  consumeArrivals,
+  consumePayments,
+  consumePaymentsByDelays,
+  consumeRegistrations,
+} from './consumers.ts';
+import { CustomerRegistered, PaymentRequested } from './messages.ts';
+
+const command = commandOf(process.argv.slice(2));
+const engine = engineNamed(process.env['MALOTE_ENGINE'] ?? 'sqlite:data/before-customers.db');
+const bus = createBus({ engine, logger: false });
+
+switch (command.name) {
+  case 'p': {
+    const { customerId } = command;
+    const paymentId = randomUUID().slice(0, 4);
+    await bus.publish(PaymentRequested, { paymentId, customerId });
+    console.log(`Published payment ${paymentId} of customer ${customerId}.`);
+    await bus.stop();
+    break;
+  }
+  case 'c': {
+    const { customerId } = command;
+    await bus.publish(CustomerRegistered, { customerId });
+    console.log(`Published the registration of customer ${customerId}.`);
+    await bus.stop();
+    break;
+  }
+  case 'consumer': {
+    consumeRegistrations(bus);
+    consumeArrivals(bus);
+    if (command.delay) consumePaymentsByDelays(bus);
+    else consumePayments(bus);
+    await bus.start();
+    console.log('Consuming registrations and payments; Ctrl+C ends it.');
+  }
+}
+
+// What the consumer prints in all:
+
+// Consuming registrations and payments; Ctrl+C ends it.
+// Payment … of customer 5 arrived.
+// Customer 5 is registered.
+// Payment … of customer 5 is processed.
