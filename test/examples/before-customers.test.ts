@@ -13,7 +13,7 @@ beforeEach(() => {
   folder = mkdtempSync(join(parent, 'test-'));
 });
 
-test('a payment waits while its customer is unknown, and is processed at the registration', async () => {
+test('a payment waits for its customer, and is processed at the registration', async () => {
   const consumer = await consume();
   await publish('p', '5');
   await consumer.line(/^Payment .* of customer 5 arrived\.$/m);
