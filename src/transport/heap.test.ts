@@ -1,3 +1,5 @@
+/** The structures under the lane table: a heap that gives any item back, a shelf with pages. */
+
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import { test } from 'vitest';

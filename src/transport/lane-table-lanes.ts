@@ -52,6 +52,18 @@ export function push(table: LaneTable, arrival: Arrival, step: Step): Entry {
   return entry;
 }
 
+/** Takes in a message that whoever had it before held back: its lane waits with it. */
+export function pushHeld(table: LaneTable, arrival: Arrival, until: number, step: Step): Entry {
+  const entry = push(table, arrival, step);
+  const { lane } = entry;
+  if (lane === null || lane.head !== entry || lane.state !== 'ready' || until <= step.now) {
+    return entry;
+  }
+  leaveState(table, lane);
+  holdUntil(table, lane, until);
+  return entry;
+}
+
 /** Puts messages before all others of their key and opens its lane, whatever held it shut. */
 export function reopen(
   table: LaneTable,

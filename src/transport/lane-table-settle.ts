@@ -11,6 +11,7 @@ import {
   cautionOf,
   record,
   storyOf,
+  type Accused,
   type Entry,
   type HeldLease,
   type Holder,
@@ -162,13 +163,13 @@ export function takeOver(holder: Holder, step: Step): Map<LaneTable, number> {
 }
 
 /** Counts a crash against a message. What was once seen alone stays under that suspicion. */
-export function suspect(entry: Entry, suspicion: Suspicion, step: Step): void {
-  const story = storyOf(entry);
-  record(entry, step, { event: 'crashed', detail: suspicion });
-  entry.attempt += 1;
+export function suspect(accused: Accused, suspicion: Suspicion, step: Step): void {
+  const story = storyOf(accused);
+  record(accused, step, { event: 'crashed', detail: suspicion });
+  accused.attempt += 1;
   if (suspicion === 'beside') story.crashesBeside += 1;
   if (story.suspicion !== 'alone') story.suspicion = suspicion;
-  if (cautionOf(entry) === 'secluded') entry.readyAt = step.now;
+  if (cautionOf(accused) === 'secluded') accused.readyAt = step.now;
 }
 
 export function noteFailure(entry: Entry, failure: Failure | null): void {

@@ -3,7 +3,7 @@
  *
  * A lane registers under every fact that its head was found to lack, in the same step that found
  * them lacking; a fact that opens meets every lane that registered before, and a lane that looks
- * later finds the fact. As both are single steps, there is no order of the two that loses a wake-up.
+ * later finds the fact. As both are single steps, no order of the two loses a wake-up.
  */
 
 import type { Entry, Lane, LaneTable } from './lane-table.ts';

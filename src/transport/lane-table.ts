@@ -66,6 +66,9 @@ export interface Story {
   history: JournalEntry[];
 }
 
+/** What of a message a crash changes; the message need not be in a table. */
+export type Accused = Pick<Entry, 'attempt' | 'readyAt' | 'story'>;
+
 export type LaneState =
   | 'scheduled'
   | 'ready'
@@ -226,7 +229,7 @@ export function nextDue(table: LaneTable): number {
   return table.due.items[0]?.at ?? Number.POSITIVE_INFINITY;
 }
 
-export function storyOf(entry: Entry): Story {
+export function storyOf(entry: Pick<Entry, 'story'>): Story {
   entry.story ??= {
     suspicion: 'none',
     crashesBeside: 0,
@@ -240,7 +243,7 @@ export function storyOf(entry: Entry): Story {
 }
 
 /** How much company the entry may have when it is delivered. */
-export function cautionOf(entry: Entry): Caution {
+export function cautionOf(entry: Pick<Entry, 'story'>): Caution {
   const { story } = entry;
   if (story === null || story.suspicion === 'none') return 'none';
   return story.suspicion === 'alone' || story.crashesBeside > 1 ? 'secluded' : 'one-of-few';
@@ -250,7 +253,7 @@ const longestHistory = 100;
 
 /** Adds a line to the history of a message; the oldest line goes when there are too many. */
 export function record(
-  entry: Entry,
+  entry: Pick<Entry, 'attempt' | 'story'>,
   step: Step,
   line: { readonly event: JournalEntry['event']; readonly detail?: string | null },
 ): void {

@@ -93,6 +93,15 @@ export function keep<Member extends Subscribed>(
   return true;
 }
 
+export function tooManyKept({ id, topic }: Outgoing): MaloteError {
+  return new MaloteError(
+    'ENGINE_FULL',
+    `topic "${topic}" has no subscription, and the engine keeps no more messages for such; ` +
+      'subscribe to it first',
+    { id },
+  );
+}
+
 export function dropKept<Member extends Subscribed>(
   catalog: Catalog<Member>,
   kept: KeptMessage,

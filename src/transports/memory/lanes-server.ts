@@ -6,7 +6,6 @@
  * look at the facts. Whoever takes a step lends the server its ear before (`notify`), and its time.
  */
 
-import { MaloteError } from '../../errors.ts';
 import {
   createLaneTable,
   depth,
@@ -37,11 +36,13 @@ import {
   file,
   keep,
   keptFor,
+  tooManyKept,
   unfile,
   type Catalog,
 } from './catalog.ts';
 import { bury, createDeadLetters, deadOf, unbury, type DeadLetters } from './dead-letters.ts';
 import { createFinished, type Finished } from './finished.ts';
+import { owned } from './owned.ts';
 import { createRepetitions, remember, repeats, type Repetitions } from './repetitions.ts';
 
 /** A subscription with the messages it holds and the consumptions that compete for them. */
@@ -131,12 +132,6 @@ function publishOne(
   for (const served of members) accept(served, { message, order, acceptedAt }, step);
   if (message.dedupe.length > 0) remember(server.repetitions, message, step.now);
   return stored;
-}
-
-/** The caller may use its bytes again as soon as the publish has answered. */
-export function owned(message: Outgoing): Outgoing {
-  if (typeof message.body === 'string') return message;
-  return { ...message, body: new Uint8Array(message.body) };
 }
 
 interface Accepted {
@@ -292,13 +287,4 @@ function createServed(server: Server, spec: SubscriptionSpec): Served {
     diverted: (entry, at) => divert(server, { subscription: name, entry }, at),
   });
   return { spec, table, blockedKeys: new Set(), consumers: new Set() };
-}
-
-function tooManyKept({ id, topic }: Outgoing): MaloteError {
-  return new MaloteError(
-    'ENGINE_FULL',
-    `topic "${topic}" has no subscription, and the engine keeps no more messages for such topics; ` +
-      'subscribe to it first',
-    { id },
-  );
 }

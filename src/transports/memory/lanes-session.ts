@@ -55,7 +55,8 @@ export function startSession(server: Server, host: Host): LanesSession {
       const sink = consumers.find((consumer) => consumer === claimant)?.sink;
       if (sink === undefined || leases.length === 0) return;
       losses.set(sink, [...(losses.get(sink) ?? []), ...leases]);
-      port.look();
+      // Before the promise of the call that ended them answers, so that nobody starts what is lost.
+      if (!port.takenOver) queueMicrotask(tellLosses);
     },
   };
 
@@ -81,6 +82,7 @@ export function startSession(server: Server, host: Host): LanesSession {
   };
 
   const tellLosses = (): void => {
+    if (port.takenOver) return;
     const told = [...losses];
     losses.clear();
     for (const [sink, leases] of told) sink.lost(leases);
@@ -90,7 +92,6 @@ export function startSession(server: Server, host: Host): LanesSession {
     isLooking = false;
     if (!isOpen || port.takenOver) return;
     const step = stepNow();
-    tellLosses();
     // Whoever stood still for longer than its lease has to renew it before it takes anything more.
     if (step.now >= port.endsAt) return;
     takeOverExpired(server, port, step);
@@ -188,7 +189,6 @@ export function startSession(server: Server, host: Host): LanesSession {
     close() {
       if (!isOpen) return;
       const step = stepNow();
-      tellLosses();
       giveBackAll(holder, step);
       server.sessions.delete(port);
       const touched = consumers.map(({ served }) => served);

@@ -1,5 +1,5 @@
 /**
- * Settlements in the `lanes` shape: each one a single step, ack, opened facts and publishes together.
+ * Settlements in the `lanes` shape: each is one step, an ack with its facts and its publishes.
  */
 
 import type { Entry, Step } from '../../transport/lane-table.ts';
@@ -32,12 +32,18 @@ export function settleAll(
   step: Step,
 ): SettleOutcome[] {
   const touched = new Set<Served>();
-  const outcomes = batch.map((settlement) => {
-    const served = server.catalog.byName.get(settlement.delivery.subscription);
+  const full = new Set<number>();
+  const outcomes = batch.map((settlement): SettleOutcome => {
+    const { subscription, lease } = settlement.delivery;
+    const served = server.catalog.byName.get(subscription);
+    // Behind a message that found no room, the lease is still held and nobody's turn has come.
+    if (full.has(lease.id) && settlement.delivery.key !== null) return 'full';
     const entry = served === undefined ? null : heldEntry(served.table, settlement.delivery);
     if (served === undefined || entry === null) return 'lease-lost';
     touched.add(served);
-    return settleOne(server, { served, entry, settlement }, step);
+    const outcome = settleOne(server, { served, entry, settlement }, step);
+    if (outcome === 'full') full.add(lease.id);
+    return outcome;
   });
   for (const served of touched) alert(served);
   return outcomes;

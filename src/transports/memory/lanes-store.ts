@@ -1,4 +1,4 @@
-/** Looking and acting in the `lanes` shape: what {@link Store} promises, over the server's records. */
+/** Looking and acting in the `lanes` shape, over the records of the server. */
 
 import { depth, type Entry, type Lane, type Step } from '../../transport/lane-table.ts';
 import { promote, remove, reopen, push, type Arrival } from '../../transport/lane-table-lanes.ts';
@@ -17,6 +17,7 @@ import { deadCount, deadOf, deadOfId, deadOfKey, unbury, type DeadRecord } from 
 import { finish } from './finished.ts';
 import { alert, type Served, type Server } from './lanes-server.ts';
 import { pageOver } from './pages.ts';
+import { storyOfReturn } from './returns.ts';
 import { viewOf, viewOfDead, viewOfKept, waitingView } from './views.ts';
 
 const mostBlockedShown = 100;
@@ -126,11 +127,7 @@ function revived(
 ): Arrival {
   unbury(server.dead, dead);
   server.lastOrder += 1;
-  const { message, key, acceptedAt, story } = dead;
-  const history = story?.history ?? [];
-  if (step.journal) {
-    history.push({ at: step.now, event: 'redriven', attempt: dead.attempts, detail: dead.reason });
-  }
+  const { message, key, acceptedAt } = dead;
   return {
     message,
     key: served.spec.order === 'key' ? key : null,
@@ -140,15 +137,7 @@ function revived(
     needs: served.spec.waits ? message.facts : [],
     readyAt: step.now,
     attempt: 1,
-    story: {
-      suspicion: 'none',
-      crashesBeside: 0,
-      parkedFor: [],
-      waitsSince: step.now,
-      firstFailure: null,
-      lastFailure: null,
-      history: history.slice(-100),
-    },
+    story: storyOfReturn(dead, step),
   };
 }
 

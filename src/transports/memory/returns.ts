@@ -1,0 +1,22 @@
+/** What a dead letter takes along when it is sent back: its history, a new time to wait from. */
+
+import type { Step, Story } from '../../transport/lane-table.ts';
+import type { JournalEntry } from '../../transport/store.ts';
+import type { DeadRecord } from './dead-letters.ts';
+
+const longestHistory = 100;
+
+export function storyOfReturn({ story, attempts, reason }: DeadRecord, step: Step): Story {
+  const redriven: JournalEntry[] = step.journal
+    ? [{ at: step.now, event: 'redriven', attempt: attempts, detail: reason }]
+    : [];
+  return {
+    suspicion: 'none',
+    crashesBeside: 0,
+    parkedFor: [],
+    waitsSince: step.now,
+    firstFailure: null,
+    lastFailure: null,
+    history: [...(story?.history ?? []), ...redriven].slice(-longestHistory),
+  };
+}
