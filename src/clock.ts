@@ -4,7 +4,9 @@
  */
 
 export interface Clock {
-  /** Milliseconds since the Unix epoch: for stamps, delays and deadlines that outlive the process. */
+  /**
+   * Milliseconds since the Unix epoch: for stamps, delays and deadlines that outlive the process.
+   */
   now(): number;
   /** Milliseconds that never go back: for durations inside one process. */
   monotonic(): number;

@@ -1,5 +1,6 @@
 /**
- * The one error class of malote, its codes, and the sentences that are built in more than one place.
+ * The one error class of malote, its codes, and the sentences that are built in more than one
+ * place.
  *
  * A sentence reads: where, what was expected, what came instead, what to do. `docs/errors.md`
  * explains every code; a test keeps the two in step.

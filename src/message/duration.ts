@@ -1,4 +1,7 @@
-/** Lengths of time as users write them: `'250ms'`, `'30s'`, `'5m'`, `'24h'`, `'7d'`, or milliseconds. */
+/**
+ * Lengths of time as users write them: `'250ms'`, `'30s'`, `'5m'`, `'24h'`, `'7d'`, or
+ * milliseconds.
+ */
 
 import { optionInvalid } from '../errors.ts';
 

@@ -1,4 +1,7 @@
-/** Words for how a message's life goes wrong, shared by the policy that decides and the engine that keeps. */
+/**
+ * Words for how a message's life goes wrong, shared by the policy that decides and the engine
+ * that keeps.
+ */
 
 export type DeadReason =
   | 'invalid'

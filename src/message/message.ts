@@ -1,4 +1,6 @@
-/** Message types: one value that carries a name, a schema, an order, a dependency and an identity. */
+/**
+ * Message types: one value that carries a name, a schema, an order, a dependency and an identity.
+ */
 
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { MaloteError, optionInvalid, optionUnknown } from '../errors.ts';

@@ -138,7 +138,9 @@ export function createAttempts(options: AttemptOptions): Attempts {
     fail(attempt, error, false);
   }
 
-  /** The handler went on after `ctx` threw. What it asked for is done, what it staged is dropped. */
+  /**
+   * The handler went on after `ctx` threw. What it asked for is done, what it staged is dropped.
+   */
   function swallowed(attempt: Attempt): void {
     if (!attempt.over) events.emit({ kind: 'wait-swallowed', ...about(attempt) });
     decided(attempt);

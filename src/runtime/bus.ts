@@ -30,7 +30,9 @@ export interface BusOptions<Tx> {
   readonly maxBodyDepth?: number;
   /** Stops gracefully on SIGTERM and SIGINT once started. @defaultValue true */
   readonly handleSignals?: boolean;
-  /** Any logger shaped like pino's; false for none. Default: warnings, as JSON on standard error. */
+  /**
+   * Any logger shaped like pino's; false for none. Default: warnings, as JSON on standard error.
+   */
   readonly logger?: PinoLike | false;
 }
 
@@ -90,7 +92,9 @@ export interface Bus<Tx = never> extends Inspection, AsyncDisposable {
     data: InputOf<Type>,
     options?: PublishOptions<Tx>,
   ): Promise<Published>;
-  /** Publishes up to 1,000 items, in order, each with an answer of its own. Never rejects for one. */
+  /**
+   * Publishes up to 1,000 items, in order, each with an answer of its own. Never rejects for one.
+   */
   publishMany<Type extends MessageType>(
     type: Type,
     items: readonly InputOf<Type>[],
@@ -119,7 +123,8 @@ export interface Bus<Tx = never> extends Inspection, AsyncDisposable {
   start(): Promise<void>;
   /**
    * Takes no new message, waits for running handlers up to `drain` (25 s), aborts their signals,
-   * gives back what is unfinished with its attempt unspent, closes. Always settles; repeating is safe.
+   * gives back what is unfinished with its attempt unspent, closes. Always settles; repeating is
+   * safe.
    */
   stop(options?: { readonly drain?: Duration }): Promise<void>;
   /** Opens facts: whatever waits for them goes on, and whatever comes later does not wait. */

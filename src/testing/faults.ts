@@ -21,7 +21,9 @@ import type {
   Transport,
 } from '../transport/transport.ts';
 
-/** Where a process may die: with the message in hand, after its work, or after the ack is stored. */
+/**
+ * Where a process may die: with the message in hand, after its work, or after the ack is stored.
+ */
 export type CrashPoint = 'before-handler' | 'after-handler' | 'after-ack';
 
 /** Arms a fault. */

@@ -1,6 +1,6 @@
 /**
- * Chance and identity that a test can repeat: the same seed gives the same numbers, and ids count up
- * from one, so that a failure names what it is about.
+ * Chance and identity that a test can repeat: the same seed gives the same numbers, and ids count
+ * up from one, so that a failure names what it is about.
  */
 
 /** Numbers in [0, 1), the same row of them for the same seed (mulberry32). */

@@ -31,7 +31,9 @@ export interface TestBusOptions {
 export interface TestBus extends Bus {
   readonly clock: { now(): Date; advance(by: Duration): Promise<void> };
   readonly faults: Faults;
-  /** Resolves when nothing more happens until time moves: no handler runs, nothing is on its way. */
+  /**
+   * Resolves when nothing more happens until time moves: no handler runs, nothing is on its way.
+   */
   settle(): Promise<void>;
   /** Every transition so far, or those of one message. */
   timeline(of?: { readonly id: string }): readonly TransitionEvent[];

@@ -1,6 +1,6 @@
 /**
- * Time that a test owns. It stands still until {@link VirtualClock.advance} moves it, and then every
- * timer fires in the order it is due, seeing exactly the time it was due at.
+ * Time that a test owns. It stands still until {@link VirtualClock.advance} moves it, and then
+ * every timer fires in the order it is due, seeing exactly the time it was due at.
  *
  * Between two timers the event loop turns a few times, so that what one timer began (a promise, a
  * commit batched into the next turn) is done before the next one fires. Nothing depends on the

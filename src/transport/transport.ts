@@ -20,8 +20,8 @@
  *  2. At any instant at most one lease on a message, and on a lane, is valid.
  *  3. With `fencing`, a settlement under a lost lease changes nothing and answers `lease-lost`.
  *  4. Inside a lane lease, acks arrive in order; only a prefix is ever removed.
- *  5. Any settlement of a lane's delivery but ack and dead-letter ends that lease: the message and
- *     all behind it go back in place; later settlements under it answer `lease-lost`.
+ *  5. Any settlement of a lane's delivery but an ack, and a dead-letter where `onDead` is `skip`,
+ *     ends that lease: what is behind goes back in place; later settlements answer `lease-lost`.
  *  6. Retry, park, release and crash change the state of the lane, never the order in it. A
  *     lane's back-off and wait hold only that lane.
  *  7. Deliveries outstanding never exceed what was granted.
@@ -72,9 +72,15 @@ export interface Transport<Tx = never> {
   readonly store: Store;
   /** Publishing inside the caller's own transaction; null without `capabilities.transactions`. */
   readonly join: Join<Tx> | null;
-  /** Ends all consumptions, gives back what is unsettled (attempt unspent), closes. Settles always. */
+  /**
+   * Ends all consumptions, gives back what is unsettled (attempt unspent), closes. Settles
+   * always.
+   */
   close(): Promise<void>;
-  /** Drops the connection as a dying process does: nothing is given back, leases end by themselves. */
+  /**
+   * Drops the connection as a dying process does: nothing is given back, leases end by
+   * themselves.
+   */
   abandon(): void;
 }
 
@@ -97,7 +103,9 @@ export interface Queue {
   mark(changes: readonly FactChange[]): Promise<void>;
 }
 
-/** Publishes in a transaction that the caller began and will end. Synchronous where the driver is. */
+/**
+ * Publishes in a transaction that the caller began and will end. Synchronous where the driver is.
+ */
 export interface Join<Tx> {
   /** Throws `TRANSACTION_REQUIRED` when `tx` is not in a transaction, `ENGINE_MISMATCH` when it is
    * not a connection to this engine. Nothing is visible before the caller commits. */
@@ -138,7 +146,9 @@ export interface Outgoing {
   readonly delayMs: number;
   /** What the caller gave to recognise a repetition by, scoped to the topic; empty: nothing. */
   readonly dedupe: readonly string[];
-  /** All must hold before the message is delivered; looked at when it is at the head of its lane. */
+  /**
+   * All must hold before the message is delivered; looked at when it is at the head of its lane.
+   */
   readonly facts: readonly FactId[];
 }
 

@@ -12,7 +12,7 @@ const Follow = message<{ of: number }>('follow');
 const once = { retry: { attempts: 1 } };
 
 describe.each(['lanes', 'partitions'] as const)('%s', (shape) => {
-  test('ctx.waitFor parks without spending an attempt, and what was staged is dropped', async () => {
+  test('ctx.waitFor parks, spends no attempt, and drops what was staged', async () => {
     const seen: string[] = [];
     await using t = await testBus({
       shape,
@@ -235,7 +235,7 @@ describe.each(['lanes', 'partitions'] as const)('%s', (shape) => {
     assert.equal(dead?.reason, 'timed-out');
   });
 
-  test('a handler that ignores its signal loses its slot after a grace, and its answer', async () => {
+  test('a handler that ignores its signal loses its slot, and its answer', async () => {
     let finish: (() => void) | undefined;
     const seen: number[] = [];
     await using t = await testBus({
@@ -301,7 +301,7 @@ describe.each(['lanes', 'partitions'] as const)('%s', (shape) => {
   });
 });
 
-test('a body that fails its own schema is invalid; a newer version waits for a newer worker', async () => {
+test('a body that fails its schema is invalid, and a newer version waits for its worker', async () => {
   const V1 = message('doc', { schema: z.object({ title: z.string() }) });
   const V2 = message('doc', {
     schema: z.object({ title: z.string(), pages: z.number() }),

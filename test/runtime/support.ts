@@ -1,4 +1,6 @@
-/** What the tests of the runtime share: a promise to be settled by hand, and codes of rejections. */
+/**
+ * What the tests of the runtime share: a promise to be settled by hand, and codes of rejections.
+ */
 import assert from 'node:assert/strict';
 import { MaloteError } from 'malote';
 
