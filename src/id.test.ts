@@ -1,3 +1,4 @@
+/** Ids: their form, and that they grow. */
 import assert from 'node:assert/strict';
 import { test } from 'vitest';
 import { createIds } from './id.ts';

@@ -1,3 +1,4 @@
+/** The nouns: durations, definitions, facts and the JSON codec. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'vitest';
 import { z } from 'zod';

@@ -1,3 +1,4 @@
+/** Back-off schedules, by equality. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'vitest';
 import { type Backoff, delayMs, exponential, fixed, linear } from './backoff.ts';

@@ -1,3 +1,4 @@
+/** What becomes of a delivery, by equality. */
 import assert from 'node:assert/strict';
 import { test } from 'vitest';
 import { fixed } from './backoff.ts';

@@ -23,6 +23,7 @@ import type {
 import { type Attempt, type AttemptOptions, createAttempts } from './attempt.ts';
 import { createBuffer, sizeOf } from './buffer.ts';
 import { createDeadlines } from './deadlines.ts';
+import { createIdle } from './idle.ts';
 import type { Handling } from './options.ts';
 import { createSettler } from './settler.ts';
 import { createTypeLimits } from './type-limits.ts';
@@ -61,6 +62,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
   const window = createWindow(concurrency, clock.monotonic());
   const types = createTypeLimits(concurrencyByType);
   const vainWaits = createVainWaits();
+  const idle = createIdle(clock);
   /** Acks that also publish: the engine may refuse them, so their lane waits for the answer. */
   const unanswered = new Map<Settlement, Attempt>();
   let running = 0;
@@ -70,7 +72,6 @@ export function createConsumer(options: ConsumerOptions): Consumer {
   let pumping = false;
   let stopping = false;
   let consumption: Consumption | null = null;
-  let whenIdle: (() => void) | null = null;
 
   const attempts = createAttempts({ ...options, retry: handling.retry, conclude });
   const deadlines = createDeadlines({ clock, timeoutMs, expire, abandon });
@@ -96,7 +97,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
       if (!attempt.over) deadlines.add(attempt);
     }
     pumping = false;
-    if (running === 0 && whenIdle !== null) whenIdle();
+    if (running === 0) idle.reached();
   }
 
   function conclude(attempt: Attempt, settlement: Settlement | null): void {
@@ -204,29 +205,16 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     stopping = true;
     consumption?.stop();
     giveBackBuffered();
-    await idleWithin(drainMs);
+    if (running > 0) await idle.within(drainMs);
     for (const attempt of deadlines.running) {
       if (attempt.interruption === 'none') attempt.interruption = 'stopping';
       attempt.context.abort(new MaloteError('BUS_STOPPED', 'the bus stops'));
     }
-    await idleWithin(windUpMs);
+    if (running > 0) await idle.within(windUpMs);
     for (const attempt of deadlines.running) attempts.giveBack(attempt);
     deadlines.stop();
     settler.giveUp();
     await settler.flush();
-  }
-
-  /** Resolves when nothing runs any more, or after `ms`. */
-  function idleWithin(ms: number): Promise<void> {
-    if (running === 0) return Promise.resolve();
-    return new Promise((resolve) => {
-      const timer = clock.setTimer(resolve, ms);
-      whenIdle = () => {
-        whenIdle = null;
-        timer.cancel();
-        resolve();
-      };
-    });
   }
 
   return {
