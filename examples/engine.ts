@@ -9,14 +9,15 @@ import { memory } from 'malote/memory';
 import { sqlite } from 'malote/sqlite';
 
 export function engineNamed(name: string): BusOptions<never>['engine'] {
-  return name === 'memory' ? memory() : sqlite(sqliteFile(name));
+  return name === 'memory' ? memory() : sqlite(sqliteFile(name, 'memory or sqlite:path'));
 }
 
 /** The path in `sqlite:path`. Makes its folder, so that a first run needs no preparation. */
-export function sqliteFile(name: string): string {
+export function sqliteFile(name: string, expected = 'sqlite:path'): string {
   const path = /^sqlite:(.+)$/.exec(name)?.[1];
   if (path === undefined) {
-    throw new Error(`MALOTE_ENGINE must be "memory" or "sqlite:path", got "${name}"`);
+    console.error(`MALOTE_ENGINE must be ${expected}, got "${name}"`);
+    process.exit(2);
   }
   mkdirSync(dirname(path), { recursive: true });
   return path;

@@ -14,11 +14,18 @@ export function consumeRegistrations(bus: Bus): void {
   );
 }
 
-/** Sees every payment at once, waiting or not: each subscription has its own copy. */
+/** Sees every payment as it comes, waiting or not: each subscription has its own copy. */
 export function consumeArrivals(bus: Bus): void {
-  bus.consume(PaymentRequested, { name: 'arrivals', waitFor: false }, ({ data }) => {
-    console.log(`Payment ${data.paymentId} of customer ${data.customerId} arrived.`);
-  });
+  bus.consume(
+    PaymentRequested,
+    { name: 'arrivals', waitFor: false },
+    async ({ data: { paymentId, customerId } }) => {
+      const held = { subscription: 'payments', for: customer(customerId), limit: 1 };
+      const { items } = await bus.waiting.list(held);
+      const fate = items.length === 0 ? '' : '; the customer is unknown, so it waits';
+      console.log(`Payment ${paymentId} of customer ${customerId} arrived${fate}.`);
+    },
+  );
 }
 
 /** Called once the customer is registered, whichever of the two messages came first. */

@@ -52,6 +52,6 @@ switch (command.name) {
 // What the consumer prints in all:
 
 // Consuming registrations and payments; Ctrl+C ends it.
-// Payment … of customer 5 arrived.
+// Payment … of customer 5 arrived; the customer is unknown, so it waits.
 // Customer 5 is registered.
 // Payment … of customer 5 is processed.

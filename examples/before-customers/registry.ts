@@ -5,7 +5,7 @@
 import { appendFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 
-const path = 'data/registered-customers.txt';
+const path = 'data/registered-customers.log';
 
 export function remember(customerId: string): void {
   mkdirSync(dirname(path), { recursive: true });

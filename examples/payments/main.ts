@@ -41,10 +41,9 @@ async function listenOrExplain(): Promise<Listening> {
   try {
     return await listen(app.fetch, /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN);
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    const isTaken = code === 'EADDRINUSE';
-    const cure = 'choose another, as in: PORT=3001 npm start';
-    console.error(`port ${text} ${isTaken ? 'is taken' : `is no use (${message})`}; ${cure}`);
+    const { code } = error as NodeJS.ErrnoException;
+    const problem = code === 'EADDRINUSE' ? 'is taken' : `cannot be used (${code})`;
+    console.error(`port ${text} ${problem}; choose another, as in: PORT=3001 npm start`);
     process.exit(1);
   }
 }

@@ -1,5 +1,6 @@
 /** The consumers: customers are registered, and each customer's payments are booked in order. */
 import type { DatabaseSync } from 'node:sqlite';
+import { setTimeout } from 'node:timers/promises';
 import { type Bus, exponential } from 'malote';
 import type { Database } from './database.ts';
 import { CustomerRegistered, customer, type PaymentData, PaymentRequested } from './messages.ts';
@@ -26,19 +27,20 @@ export function consume(bus: Bus<DatabaseSync>, database: Database): void {
         giveUpOn: [CardDeclined],
       },
     },
-    async ({ data }) => {
-      chargeCard(data);
+    async ({ data }, { signal }) => {
+      await chargeCard(data, signal);
       const { paymentId, customerId, amount, currency } = data;
       // A message can come twice; its payment is booked by the first.
       const isNew = await database.transaction(() => database.book(paymentId, customerId));
-      if (isNew)
-        console.log(`Booked ${paymentId} of customer ${customerId}: ${amount} ${currency}`);
+      if (!isNew) return;
+      console.log(`Booked ${paymentId} of customer ${customerId}: ${amount} ${currency}`);
     },
   );
 }
 
-/** Stands in for a card processor, which declines every amount that ends in .13. */
-function chargeCard({ amount, currency }: PaymentData): void {
-  if (amount.endsWith('.13'))
-    throw new CardDeclined(`the card was declined: ${amount} ${currency}`);
+/** Stands in for a card processor: takes a moment, and declines every amount that ends in .13. */
+async function chargeCard({ amount, currency }: PaymentData, signal: AbortSignal): Promise<void> {
+  await setTimeout(Math.random() * 20, undefined, { signal });
+  if (!amount.endsWith('.13')) return;
+  throw new CardDeclined(`the card was declined: ${amount} ${currency}`);
 }

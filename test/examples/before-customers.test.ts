@@ -16,7 +16,7 @@ beforeEach(() => {
 test('a payment waits for its customer, and is processed at the registration', async () => {
   const consumer = await consume();
   await publish('p', '5');
-  await consumer.line(/^Payment .* of customer 5 arrived\.$/m);
+  await consumer.line(/^Payment .* of customer 5 arrived; .* it waits\.$/m);
   assert.doesNotMatch(consumer.output, /processed/);
 
   await publish('c', '5');

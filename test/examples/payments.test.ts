@@ -90,14 +90,19 @@ describe('200 payments of 20 customers are booked once and in order', () => {
     await Promise.all(services.map(({ program }) => program.interrupt()));
   });
 
-  test('when the process is killed half way and started again', async () => {
+  test('when the process is killed half way, and the requests are sent again', async () => {
     const killed = await startService(folder);
-    await postAll([killed]);
+    const posted = postAll([killed]).then(
+      () => 'all',
+      () => 'some',
+    );
     await killed.program.lines(/^Booked /gm, 50);
     killed.program.kill('SIGKILL');
     await killed.program.ended;
+    assert.equal(await posted, 'some');
 
     const service = await startService(folder);
+    await postAll([service]);
 
     await allBooked(service);
     assert.deepEqual(...ledgers());
