@@ -6,8 +6,11 @@
 import { optionInvalid, optionUnknown } from '../../errors.ts';
 import type { Capabilities } from '../../transport/capabilities.ts';
 import type { Engine } from '../../transport/transport.ts';
+import type { SqliteTransaction } from './join.ts';
 import { openTransport } from './open.ts';
 import { maxBodyBytes } from './publish.ts';
+
+export type { SqliteTransaction } from './join.ts';
 
 export interface SqliteOptions {
   /**
@@ -23,7 +26,7 @@ export interface SqliteOptions {
  *
  * @throws MaloteError `OPTION_INVALID`, `OPTION_UNKNOWN`
  */
-export function sqlite(path: string, options: SqliteOptions = {}): Engine {
+export function sqlite(path: string, options: SqliteOptions = {}): Engine<SqliteTransaction> {
   const durability = checkOptions(options);
   const capabilities: Capabilities = {
     delivery: 'lanes',

@@ -69,8 +69,9 @@ export interface LeaseBook {
   add(lease: HeldLease): void;
   begin(): void;
   commit(): void;
+  /** Also for a transaction that could not begin. */
   rollback(): void;
-  /** Forgets everything; answers what was held. */
+  /** Forgets everything, whatever becomes of the transaction; answers what was held. */
   clear(): HeldLease[];
 }
 
@@ -110,6 +111,7 @@ export function createLeaseBook(): LeaseBook {
       for (const lease of fresh) held.set(lease.id, lease);
       touched.length = 0;
       fresh.length = 0;
+      outBefore = book.out;
     },
     rollback() {
       for (const lease of touched) restore(lease);
@@ -121,6 +123,7 @@ export function createLeaseBook(): LeaseBook {
       const all = [...held.values()];
       held.clear();
       book.out = 0;
+      outBefore = 0;
       return all;
     },
   };

@@ -145,6 +145,12 @@ export function topicOf(ledger: Ledger, name: string): Topic {
   return addTopic(topology, number, name);
 }
 
+/** Outside of a turn, for who only looks. */
+export function refreshTopology({ rows, topology }: Ledger): void {
+  const [, , version] = rows.meta.get()!;
+  if (version !== topology.version) loadTopology(rows, topology, version);
+}
+
 export function reloadTopology(ledger: Ledger): void {
   ledger.version += 1;
   loadTopology(ledger.rows, ledger.topology, ledger.version);

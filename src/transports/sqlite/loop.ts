@@ -11,7 +11,7 @@
  */
 
 import type { Clock, Timer } from '../../clock.ts';
-import { MaloteError } from '../../errors.ts';
+import type { MaloteError } from '../../errors.ts';
 import type { EngineEvent, Lease, PublishOutcome } from '../../transport/transport.ts';
 import { type Agenda, earliest, nothingKnown } from './agenda.ts';
 import type { Failure } from './calls.ts';

@@ -10,18 +10,21 @@ import { startCheckpoints } from './checkpoint.ts';
 import { createConsumer } from './consumers.ts';
 import { toMaloteError } from './driver-errors.ts';
 import { openFile } from './file.ts';
+import { createJoin, type SqliteTransaction } from './join.ts';
 import { createLeaseBook } from './lease-book.ts';
-import { createLedger, openLedger } from './ledger.ts';
+import { createLedger, refreshTopology } from './ledger.ts';
 import { createLoop, type Loop } from './loop.ts';
 import { leave } from './return-all.ts';
 import { migrations } from './schema.ts';
 import type { Session } from './session.ts';
+import { redriveTexts } from './statements/redrives.ts';
 import { sessionTexts } from './statements/sessions.ts';
 import { prepareAll } from './statements/sql.ts';
 import { subscriptionTexts } from './statements/subscriptions.ts';
+import { viewTexts } from './statements/views.ts';
 import { createStore } from './store.ts';
 import { subscribe, unsubscribe } from './subscribe.ts';
-import type { Command, Intake } from './turn.ts';
+import type { Intake } from './turn.ts';
 
 export interface OpenOptions {
   readonly path: string;
@@ -38,11 +41,12 @@ interface Running {
   check(): void;
 }
 
-export async function openTransport(options: OpenOptions, host: Host): Promise<Transport> {
+export async function openTransport(options: OpenOptions, host: Host): Promise<Transport<SqliteTransaction>> {
   const { path, durability } = options;
   const file = openFile(path, { durability, migrations });
   const where = `sqlite file "${file.path}"`;
   const { db } = file;
+  const keepsJournal = host.journal === 'exceptions';
   const session = createSession(db, host);
   const intake = createIntake();
   const checkpoints = startCheckpoints({ path: file.path, clock: host.clock });
@@ -68,10 +72,30 @@ export async function openTransport(options: OpenOptions, host: Host): Promise<T
   }
 
   async function command<Answer>(run: (session: Session) => Answer): Promise<Answer> {
-    const answers = intake.commands.push([run as Command], loop.deadlineAt());
+    const answers = intake.commands.push([run], loop.deadlineAt());
     loop.schedule();
     const [answer] = await answers;
     return answer as Answer;
+  }
+
+  async function run<Answer>(inside: (session: Session) => Answer): Promise<Answer> {
+    check();
+    return command(inside);
+  }
+
+  async function read<Answer>(look: (session: Session) => Answer): Promise<Answer> {
+    check();
+    try {
+      db.exec('begin');
+      try {
+        refreshTopology(session.ledger);
+        return look(session);
+      } finally {
+        db.exec('commit');
+      }
+    } catch (error) {
+      throw toMaloteError(error, where);
+    }
   }
 
   function release(error: MaloteError | null): void {
@@ -101,8 +125,8 @@ export async function openTransport(options: OpenOptions, host: Host): Promise<T
   }
   return {
     queue: createQueue(running),
-    store: createStore(session, { command, check }),
-    join: null,
+    store: createStore({ run, read, now: () => host.clock.now() }),
+    join: createJoin({ file, where, clock: host.clock, keepsJournal, check, ended: loop.look }),
     close() {
       if (state === 'closed') return Promise.resolve();
       state = 'closing';
@@ -156,7 +180,7 @@ function createQueue({ session, intake, loop, command, check }: Running): Queue 
       check();
       const { ledger, consumers } = session;
       if (!ledger.topology.subscriptions.has(name)) {
-        openLedger(ledger, ledger.now);
+        refreshTopology(ledger);
         if (!ledger.topology.subscriptions.has(name)) throw unknown(name);
       }
       const consumer = createConsumer(name, demand.slots, sink);
@@ -203,6 +227,8 @@ function createSession(db: DatabaseSync, host: Host): Session {
     book: createLeaseBook(),
     rows: prepareAll(db, sessionTexts),
     registry: prepareAll(db, subscriptionTexts),
+    views: prepareAll(db, viewTexts),
+    redrives: prepareAll(db, redriveTexts),
     consumers: [],
     events: [],
     lost: [],

@@ -104,12 +104,43 @@ export function findLane(
   return ledger.anyCold ? lanes.cold.get(hash, subscription.number) : undefined;
 }
 
+/**
+ * Places a message that was here before, behind all of its key: with a story, and with its waiting
+ * counted from now. Answers its new row id, and its lane.
+ */
+export function placeAgain(
+  ledger: Ledger,
+  subscription: Subscription,
+  parcel: Parcel,
+): { readonly id: number; readonly lane: number; readonly state: number } {
+  const key = subscription.isOrdered ? parcel.key : null;
+  const id = (key === null ? subscription.loose : subscription.keyed) + ++ledger.sequence;
+  const hash = key === null ? 0 : hashKey(key);
+  const found = key === null ? undefined : findLane(ledger, subscription, hash);
+  if (found === undefined) {
+    const since = ledger.now;
+    const marks = mark.storied;
+    const opening = { parcel, lane: id, hash, key, taker: nobody, since, marks };
+    openLane(ledger, subscription, opening);
+    return { id, lane: id, state: laneState.ready };
+  }
+  const [lane, name, state] = found;
+  const facts = subscription.waits ? parcel.facts : [];
+  const special = { id, lane, facts, marks: mark.storied, key: name === key ? null : key };
+  addSpecial(ledger, parcel, special);
+  tallyOf(ledger, subscription).ready += 1;
+  return { id, lane, state };
+}
+
 interface Opening {
   readonly parcel: Parcel;
   readonly lane: number;
   readonly hash: number;
   readonly key: string | null;
   readonly taker: Taker;
+  /** From when its waiting counts, and what it is marked with, if it was here before. */
+  readonly since?: number;
+  readonly marks?: number;
 }
 
 /** Opens a lane with its first message: waiting, leased at once, or ready. */
@@ -118,10 +149,10 @@ function openLane(ledger: Ledger, subscription: Subscription, opening: Opening):
   const facts = subscription.waits ? parcel.facts : [];
   const tally = tallyOf(ledger, subscription);
   const lacking = facts.length === 0 ? null : lackingOf(ledger, facts);
-  const deadlineAt = parcel.acceptedAt + subscription.waitingDeadlineMs;
+  const deadlineAt = (opening.since ?? parcel.acceptedAt) + subscription.waitingDeadlineMs;
   const waits = lacking !== null && ledger.now < deadlineAt;
-  const marks = waits && ledger.keepsJournal ? mark.storied : 0;
-  if (facts.length === 0) addMessage(ledger, lane, lane, parcel);
+  const marks = opening.marks ?? (waits && ledger.keepsJournal ? mark.storied : 0);
+  if (facts.length === 0 && marks === 0) addMessage(ledger, lane, lane, parcel);
   else addSpecial(ledger, parcel, { id: lane, lane, facts, marks, key: null });
   const row = [lane, subscription.number, hash, key] as const;
   if (waits) {

@@ -146,6 +146,7 @@ export const migrations: readonly string[] = [
   create index ml_kept_topic on ml_kept (topic, id);
   create index ml_kept_name on ml_kept (message_id);
 
+  -- cancelled: the numbers of the subscriptions that had it cancelled, as JSON.
   create table ml_dedupe (
     number integer primary key,
     topic integer not null,
@@ -153,7 +154,7 @@ export const migrations: readonly string[] = [
     message_id text not null,
     at integer not null,
     sequence integer not null,
-    cancelled integer not null default 0
+    cancelled text
   );
   create unique index ml_dedupe_key on ml_dedupe (key, topic);
   create index ml_dedupe_name on ml_dedupe (message_id);

@@ -7,8 +7,10 @@ import type { EngineEvent, Outgoing } from '../../transport/transport.ts';
 import type { Consumer } from './consumers.ts';
 import type { HeldLease, LeaseBook } from './lease-book.ts';
 import type { Ledger } from './ledger.ts';
+import type { redriveTexts } from './statements/redrives.ts';
 import type { sessionTexts } from './statements/sessions.ts';
 import type { subscriptionTexts } from './statements/subscriptions.ts';
+import type { viewTexts } from './statements/views.ts';
 import type { Prepared } from './statements/sql.ts';
 
 export interface Session {
@@ -21,6 +23,8 @@ export interface Session {
   readonly book: LeaseBook;
   readonly rows: Prepared<typeof sessionTexts>;
   readonly registry: Prepared<typeof subscriptionTexts>;
+  readonly views: Prepared<typeof viewTexts>;
+  readonly redrives: Prepared<typeof redriveTexts>;
   readonly consumers: Consumer[];
   /** What the host hears after the commit. */
   readonly events: EngineEvent[];

@@ -1,0 +1,108 @@
+/**
+ * Cancels a message wherever it is, unless it is leased at the moment. What it held up goes on: its
+ * lane with the next message, a key that it kept shut as a dead letter.
+ */
+
+import type { CancelOutcome } from '../../transport/store.ts';
+import { dropChore } from './chores.ts';
+import { laneFlag, laneState, mark, subscriptionOf } from './layout.ts';
+import { tallyOf } from './ledger.ts';
+import { letGoOn } from './redrive.ts';
+import type { Session } from './session.ts';
+import { forgetStory } from './story.ts';
+import type { Subscription } from './topology.ts';
+
+export function cancel(session: Session, id: string): CancelOutcome {
+  const { views, ledger } = session;
+  const { shelves } = ledger;
+  const cancelled: number[] = [];
+  let isLeased = false;
+  // The dead head of a blocked lane is in two tables; as a dead letter it goes first.
+  for (const [row, number, lane] of views.deadNamed.all(id, -1, mostAtOnce)) {
+    const subscription = ledger.topology.byNumber.get(number);
+    if (subscription === undefined) continue;
+    cancelDead(session, subscription, { row, lane });
+    cancelled.push(number);
+  }
+  for (const message of views.messages.all(id)) {
+    const number = subscriptionOf(message[0]);
+    const subscription = ledger.topology.byNumber.get(number);
+    if (subscription === undefined) continue;
+    if (cancelMessage(session, subscription, message)) cancelled.push(number);
+    else isLeased = true;
+  }
+  for (const [row, number] of views.later.all(id)) {
+    shelves.removeLater.run(row);
+    const subscription = ledger.topology.byNumber.get(number);
+    if (subscription === undefined) continue;
+    const tally = tallyOf(ledger, subscription);
+    tally.scheduled -= 1;
+    tally.cancelled += 1;
+    cancelled.push(number);
+  }
+  for (const [row] of views.kept.all(id)) {
+    shelves.removeKept.run(row);
+    cancelled.push(noSubscription);
+  }
+  if (cancelled.length === 0) return isLeased ? 'leased' : 'not-found';
+  const before = views.seen.get(id)?.[4] ?? null;
+  const all = [...(before === null ? [] : (JSON.parse(before) as number[])), ...cancelled];
+  views.setCancelled.run(JSON.stringify(all), id);
+  return 'cancelled';
+}
+
+/** In the list of those who had a message cancelled: it was kept for nobody. */
+export const noSubscription = -1;
+
+/** One message has one letter per subscription. */
+const mostAtOnce = 2_000;
+
+type Row = NonNullable<ReturnType<Session['views']['messages']['get']>>;
+
+/** Answers false for what is leased. */
+function cancelMessage(session: Session, subscription: Subscription, message: Row): boolean {
+  const { ledger, views } = session;
+  const [id, lane, , , marks] = message;
+  const tally = tallyOf(ledger, subscription);
+  if (lane === 0) {
+    const isClaimed = id <= tally.claimed && views.leaseOver.get(id) !== undefined;
+    if (isClaimed) return false;
+    tally.ready -= 1;
+  } else {
+    const row = ledger.lanes.byNumber.get(lane)!;
+    const [, , , state, , , upto, flags] = row;
+    if (state === laneState.leased && id <= upto) return false;
+    const isHead = ledger.messages.headOfLane.get(lane)?.[0] === id;
+    if (isHead && state === laneState.waiting) tally.waiting -= 1;
+    else if (isHead && (flags & laneFlag.retrying) !== 0) tally.retrying -= 1;
+    else tally.ready -= 1;
+    ledger.messages.remove.run(id);
+    if (isHead && state !== laneState.leased && state !== laneState.diverted) {
+      ledger.facts.stopWaiting.run(lane);
+      letGoOn(ledger, lane);
+    }
+  }
+  tally.cancelled += 1;
+  ledger.messages.remove.run(id);
+  if ((marks & mark.storied) !== 0) forgetStory(ledger, id);
+  return true;
+}
+
+function cancelDead(
+  session: Session,
+  subscription: Subscription,
+  { row, lane }: { readonly row: number; readonly lane: number },
+): void {
+  const { ledger, redrives } = session;
+  const tally = tallyOf(ledger, subscription);
+  tally.dead -= 1;
+  tally.cancelled += 1;
+  redrives.remove.run(row);
+  forgetStory(ledger, row);
+  if (lane === 0) return;
+  ledger.messages.remove.run(row);
+  if (redrives.anyOfLane.get(lane) !== undefined) return;
+  const name = ledger.lanes.byNumber.get(lane)?.[2] ?? '';
+  dropChore(ledger, { kind: 'divert', name, subject: lane });
+  letGoOn(ledger, lane);
+}

@@ -1,0 +1,142 @@
+/**
+ * Publishes inside a transaction that the caller began on another connection to the same file, and
+ * will end. Rows go straight to where the consumers look; nothing is visible before the commit.
+ *
+ * Each connection gets its own statements and its own view of the topology, which ends with the
+ * connection. What the caller rolls back must leave no trace in them.
+ */
+
+import { realpathSync, statSync } from 'node:fs';
+import type { Clock } from '../../clock.ts';
+import { MaloteError } from '../../errors.ts';
+import type { Join, Outgoing, PublishOutcome } from '../../transport/transport.ts';
+import { toMaloteError } from './driver-errors.ts';
+import type { OpenedFile } from './file.ts';
+import { closeLedger, createLedger, dropLedger, type Ledger, openLedger } from './ledger.ts';
+import { nobody, writeMessages } from './place.ts';
+import { publishOne } from './publish.ts';
+
+/** A connection of the caller: a `DatabaseSync` of node:sqlite, or what behaves like one. */
+export interface SqliteTransaction {
+  readonly isTransaction: boolean;
+  location(): string | null;
+  exec(sql: string): void;
+  prepare(sql: string): object;
+}
+
+export interface JoinOptions {
+  readonly file: OpenedFile;
+  readonly where: string;
+  readonly clock: Clock;
+  readonly keepsJournal: boolean;
+  check(): void;
+  /** Called once the caller's transaction seems to be over. */
+  ended(): void;
+}
+
+/** How often the end of the caller's transaction is looked for, first by turns, then by time. */
+const watchedTurns = 8;
+const watchMs = [1, 2, 4, 8, 16, 32] as const;
+
+export function createJoin(options: JoinOptions): Join<SqliteTransaction> {
+  const { file, where, clock, keepsJournal } = options;
+  const ledgers = new WeakMap<SqliteTransaction, Ledger>();
+  const watched = new WeakSet<SqliteTransaction>();
+
+  function ledgerOf(tx: SqliteTransaction): Ledger {
+    const known = ledgers.get(tx);
+    if (known !== undefined) return known;
+    requireSameFile(tx, file, where);
+    const ledger = createLedger(tx, { keepsJournal });
+    ledgers.set(tx, ledger);
+    return ledger;
+  }
+
+  /** The poll of the file finds what this misses, such as a transaction that stays open for long. */
+  function watch(tx: SqliteTransaction, tries: number): void {
+    if (isOver(tx)) {
+      watched.delete(tx);
+      options.ended();
+    } else if (tries < watchedTurns) {
+      setImmediate(() => watch(tx, tries + 1));
+    } else {
+      const ms = watchMs[tries - watchedTurns];
+      if (ms === undefined) watched.delete(tx);
+      else clock.setTimer(() => watch(tx, tries + 1), ms).unref();
+    }
+  }
+
+  return {
+    publish(tx, batch) {
+      options.check();
+      if (!tx.isTransaction) throw transactionRequired(where);
+      try {
+        const ledger = ledgerOf(tx);
+        const outcomes = publishIn(tx, { ledger, batch, now: clock.now() });
+        if (!watched.has(tx)) {
+          watched.add(tx);
+          setImmediate(() => watch(tx, 0));
+        }
+        return outcomes;
+      } catch (error) {
+        throw toMaloteError(error, where);
+      }
+    },
+  };
+}
+
+/** All of the batch or, after an error, none of it; the caller's transaction goes on. */
+function publishIn(
+  tx: SqliteTransaction,
+  joining: { readonly ledger: Ledger; readonly batch: readonly Outgoing[]; readonly now: number },
+): PublishOutcome[] {
+  const { ledger, batch, now } = joining;
+  tx.exec('savepoint malote');
+  try {
+    openLedger(ledger, now);
+    const outcomes = batch.map((outgoing) => publishOne(ledger, outgoing, nobody));
+    writeMessages(ledger);
+    closeLedger(ledger);
+    // A topic made here exists only if the caller commits.
+    if (ledger.version !== ledger.stored.version) ledger.topology.version = unknownVersion;
+    tx.exec('release malote');
+    return outcomes;
+  } catch (error) {
+    dropLedger(ledger);
+    if (tx.isTransaction) tx.exec('rollback to malote; release malote');
+    throw error;
+  }
+}
+
+const unknownVersion = -1;
+
+function requireSameFile(tx: SqliteTransaction, file: OpenedFile, where: string): void {
+  const location = tx.location();
+  if (location !== null && location !== '') {
+    const real = realpathSync.native(location);
+    const { dev, ino } = statSync(real, { bigint: true });
+    if (real === file.path && `${dev}:${ino}` === file.identity) return;
+  }
+  throw new MaloteError(
+    'ENGINE_MISMATCH',
+    `tx must be a connection to the ${where}, got one to ${location ?? 'memory'}; ` +
+      'open it on the same file, or publish without tx',
+  );
+}
+
+function transactionRequired(where: string): MaloteError {
+  return new MaloteError(
+    'TRANSACTION_REQUIRED',
+    `tx must be inside a transaction on the ${where}, got one that has not begun or is over; ` +
+      'run "begin immediate" on it first',
+  );
+}
+
+function isOver(tx: SqliteTransaction): boolean {
+  try {
+    return !tx.isTransaction;
+  } catch {
+    // Closed by the caller: whatever it was, it is over.
+    return true;
+  }
+}
