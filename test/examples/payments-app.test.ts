@@ -68,6 +68,11 @@ test('transactions on one connection take turns, however long their work', async
   assert.deepEqual(begun, [1, 1, 2, 2, 3, 3]);
 });
 
+test('a payment is booked by the first of two deliveries', () => {
+  assert.equal(database.book('p-1', 'c-1'), true);
+  assert.equal(database.book('p-1', 'c-1'), false);
+});
+
 test('work that fails leaves no row, and the next transaction is its own', async () => {
   const payment = { id: 'p-2', customerId: 'c-1', amount: '1.00', currency: 'USD' };
   const failing = database.transaction(() => {

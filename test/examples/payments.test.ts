@@ -92,14 +92,11 @@ describe('200 payments of 20 customers are booked once and in order', () => {
 
   test('when the process is killed half way, and the requests are sent again', async () => {
     const killed = await startService(folder);
-    const posted = postAll([killed]).then(
-      () => 'all',
-      () => 'some',
-    );
+    const posted = postAll([killed]).catch(() => {});
     await killed.program.lines(/^Booked /gm, 50);
     killed.program.kill('SIGKILL');
     await killed.program.ended;
-    assert.equal(await posted, 'some');
+    await posted;
 
     const service = await startService(folder);
     await postAll([service]);
