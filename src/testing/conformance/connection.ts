@@ -17,7 +17,7 @@ import type {
 } from '../../transport/transport.ts';
 import type { Store, SubscriptionView } from '../../transport/store.ts';
 import { seededRandom, sequentialIds } from '../seeded.ts';
-import { startConsumer, type Consumer } from './consumer.ts';
+import { startConsumer, type Consumer, type ConsumerDemand } from './consumer.ts';
 import type { Harness } from './harness.ts';
 import { outgoing, specification, usualSubscription, type Draft } from './settlements.ts';
 
@@ -32,7 +32,7 @@ export interface Connection {
   offer(...drafts: readonly Draft[]): Promise<readonly PublishOutcome[]>;
   /** Publishes in one batch; rejects unless each message is stored. */
   publish(...drafts: readonly Draft[]): Promise<void>;
-  consume(subscription?: string, demand?: { readonly slots?: number }): Consumer;
+  consume(subscription?: string, demand?: ConsumerDemand): Consumer;
   settle(...batch: readonly Settlement[]): Promise<readonly SettleOutcome[]>;
   /** Settles in one batch; rejects unless each answer is `settled`. */
   settled(...batch: readonly Settlement[]): Promise<void>;
@@ -118,7 +118,10 @@ export async function openConnection(
       harness.watch.silent(name);
       pausable.pause();
     },
-    thaw: () => pausable.resume(),
+    thaw() {
+      harness.watch.awake(name);
+      pausable.resume();
+    },
     isOpen: () => isOpen,
     async close() {
       await transport.close();

@@ -35,7 +35,13 @@ export interface ConsumerOptions {
   readonly name: string;
   readonly queue: Queue;
   readonly subscription: string;
-  readonly demand: { readonly slots?: number };
+  readonly demand: ConsumerDemand;
+}
+
+export interface ConsumerDemand {
+  readonly slots?: number;
+  /** Hears of deliveries in the moment they arrive. */
+  readonly hear?: (batch: readonly Delivery[]) => void;
 }
 
 const usualSlots = 100;
@@ -50,6 +56,7 @@ export function startConsumer(harness: Harness, options: ConsumerOptions): Consu
 
   const deliver = (batch: readonly Delivery[]): void => {
     received.push(...batch);
+    demand.hear?.(batch);
     harness.watch.delivered(name, batch);
     if (ending !== null) harness.watch.violation(`${idsOf(batch)} came after the end of ${ending}`);
     if (received.length > granted) {

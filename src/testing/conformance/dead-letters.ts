@@ -148,6 +148,27 @@ export const deadLetters: readonly ConformanceCase[] = [
     },
   },
   {
+    id: 'dead-block-ends-lease',
+    promise: 'G5',
+    title: 'behind a message that blocks its key, nothing that was out already can still be done',
+    needs: {},
+    async run(harness) {
+      const started = await harness.start({ onDead: 'block' });
+      const { connection } = started;
+      await connection.publish(...messages('k', ['a', 'b', 'c']));
+      const [head, ...behind] = await started.consumer.upTo(3);
+      assert.ok(head);
+
+      await connection.settled(deadLetter(head));
+      const late = await connection.settle(...behind.map((delivery) => ack(delivery)));
+
+      assert.deepEqual(late, Array(behind.length).fill('lease-lost'));
+      await connection.store.redrive({ ids: ['a'], subscription: null });
+      const credit = 3 - started.consumer.received.length;
+      assert.deepEqual(idsOf(await drain(started, 3, credit)), ['a', 'b', 'c']);
+    },
+  },
+  {
     id: 'dead-block-survives-restart',
     promise: 'G8',
     title: 'a blocked key stays blocked when the process that blocked it is gone',

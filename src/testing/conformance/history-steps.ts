@@ -51,7 +51,7 @@ export function stepOf(name: StepName): Step {
 async function publish(walk: Walk): Promise<void> {
   const worker = someone(walk);
   if (worker === undefined) return;
-  const drafts = Array.from({ length: 1 + walk.below(4) }, () => someDraft(walk));
+  const drafts = Array.from({ length: 1 + walk.below(5) }, () => someDraft(walk));
   const by = { process: worker.connection.name, clockAt: walk.harness.clock.now() };
   publishing(walk.history, by, drafts);
   const outcomes = await worker.connection.offer(...drafts).catch(() => null);
@@ -60,21 +60,24 @@ async function publish(walk: Walk): Promise<void> {
 
 async function grant(walk: Walk): Promise<void> {
   const consumers = someone(walk)?.consumers ?? [];
-  consumers[walk.below(consumers.length)]?.grant(1 + walk.below(4));
+  consumers[walk.below(consumers.length)]?.grant(1 + walk.below(6));
 }
 
 async function settle(walk: Walk): Promise<void> {
+  const busy = walk.workers.filter((worker) => worker.out.length > 0 && answers(worker));
+  const worker = pickFrom(walk, busy);
+  if (worker !== undefined) await settleOne(walk, worker);
+}
+
+async function settleOne(walk: Walk, worker: Worker): Promise<void> {
   const { history, harness } = walk;
-  const worker = pickFrom(
-    walk,
-    walk.workers.filter(({ out, isGone }) => out.length > 0 && !isGone),
-  );
-  const any = worker && pickFrom(walk, worker.out);
-  if (worker === undefined || any === undefined) return;
+  const any = pickFrom(walk, worker.out);
+  if (any === undefined) return;
   const delivery = worker.out.find(({ lease }) => lease.id === any.lease.id) ?? any;
   const settlement = someSettlement(walk, worker, delivery);
   // Without a key the others of a lease are nobody's followers, and stay valid.
-  const goesOn = settlement.kind === 'ack' || settlement.kind === 'dead-letter';
+  const isSkipped = settlement.kind === 'dead-letter' && history.onDead === 'skip';
+  const goesOn = settlement.kind === 'ack' || isSkipped;
   const endsLease = delivery.key !== null && !goesOn;
   worker.out = worker.out.filter(
     (one) => one !== delivery && !(endsLease && one.lease.id === delivery.lease.id),
@@ -133,14 +136,17 @@ async function stall(walk: Walk): Promise<void> {
   const worker = someone(walk);
   if (worker === undefined || capabilities.lease !== 'timed' || !capabilities.fencing) return;
   worker.stoodStill = true;
+  worker.isStill = true;
   worker.connection.freeze();
   await walk.harness.clock.advance(walk.harness.leaseMs + 1_500);
+  for (let count = walk.below(3); count > 0; count--) await settleOne(walk, worker);
   worker.connection.thaw();
+  worker.isStill = false;
 }
 
 async function pause(walk: Walk): Promise<void> {
   const name = subscriptionNames[walk.below(2)] ?? '';
-  const isPaused = walk.chance(0.3);
+  const isPaused = walk.chance(0.25);
   await someone(walk)
     ?.connection.store.setPaused(name, isPaused)
     .catch(() => undefined);
@@ -187,7 +193,7 @@ function someSettlement(walk: Walk, worker: Worker, delivery: Delivery): Settlem
   if (roll < 0.12) return retry(delivery, below(4_000));
   if (roll < 0.17) return release(delivery, below(2_000));
   if (roll < 0.22) return park(delivery, factNames[below(factNames.length)] ?? '');
-  if (roll < 0.27) return deadLetter(delivery);
+  if (roll < 0.3) return deadLetter(delivery);
   const publish = chance(0.1) ? [someDraft(walk)].map((draft) => ({ ...draft, dedupe: [] })) : [];
   publishing(history, { process: worker.connection.name, clockAt: harness.clock.now() }, publish);
   const opens = chance(0.1) ? [factNames[below(factNames.length)] ?? ''] : [];
@@ -199,8 +205,12 @@ function someSettlement(walk: Walk, worker: Worker, delivery: Delivery): Settlem
 function someone(walk: Walk): Worker | undefined {
   return pickFrom(
     walk,
-    walk.workers.filter(({ isGone }) => !isGone),
+    walk.workers.filter((worker) => answers(worker)),
   );
+}
+
+function answers({ isGone, isStill }: Worker): boolean {
+  return !isGone && !isStill;
 }
 
 function leave(walk: Walk, worker: Worker): void {

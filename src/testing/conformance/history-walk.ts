@@ -28,9 +28,9 @@ export interface Worker {
   readonly consumers: readonly Consumer[];
   /** Delivered, valid as far as the process knows, and not yet being settled. */
   out: Delivery[];
-  seenLost: number;
   /** Once it stood still for longer than a lease, it may learn late what it lost. */
   stoodStill: boolean;
+  isStill: boolean;
   isGone: boolean;
 }
 
@@ -38,17 +38,17 @@ export interface Worker {
 export type Profile = Partial<Record<StepName, number>>;
 
 export const usualProfile: Profile = {
-  publish: 24,
-  grant: 22,
-  settle: 36,
+  publish: 16,
+  grant: 24,
+  settle: 44,
   advance: 9,
-  mark: 5,
+  mark: 6,
   crash: 2,
   close: 1,
   stall: 1,
-  pause: 2,
+  pause: 1,
   cancel: 2,
-  redrive: 2,
+  redrive: 3,
 };
 
 export const allTopics: readonly string[] = [usualTopic, 'order.seen'];
@@ -72,19 +72,31 @@ export async function startWalk(harness: Harness, onDead: OnDead): Promise<Walk>
     { name: 'billing', topics: allTopics, onDead },
     { name: 'audit', topics: ['order.seen'], order: 'none', waits: false },
   );
-  walk.workers.push(workerOf(connection));
+  walk.workers.push(workerOf(walk, connection));
   await hire(walk);
   await hire(walk);
   return walk;
 }
 
 export async function hire(walk: Walk): Promise<void> {
-  walk.workers.push(workerOf(await walk.harness.open()));
+  walk.workers.push(workerOf(walk, await walk.harness.open()));
 }
 
-function workerOf(connection: Connection): Worker {
-  const consumers = subscriptionNames.map((name) => connection.consume(name));
-  return { connection, consumers, out: [], seenLost: 0, stoodStill: false, isGone: false };
+function workerOf({ history, harness }: Walk, connection: Connection): Worker {
+  const hear = (batch: readonly Delivery[]): void => {
+    const clockAt = harness.clock.now();
+    const at = history.now();
+    history.deliveries.push(...batch.map((delivery) => ({ delivery, at, clockAt })));
+  };
+  const consumers = subscriptionNames.map((name) => connection.consume(name, { hear }));
+  return {
+    connection,
+    consumers,
+    out: [],
+    stoodStill: false,
+    isStill: false,
+    isGone: false,
+  };
 }
 
 /** Takes `steps` steps, one to three at a time, and looks at `each` quiet point between them. */
@@ -114,15 +126,9 @@ function pick({ below }: Walk, profile: Profile): StepName {
 }
 
 /** Takes over what was delivered since the last time, and lets go of what was lost. */
-export function collect({ history, harness, workers }: Walk): void {
+export function collect({ workers }: Walk): void {
   for (const worker of workers) {
-    for (const consumer of worker.consumers) {
-      const came = consumer.pending();
-      worker.out.push(...came);
-      const clockAt = harness.clock.now();
-      const at = history.now();
-      history.deliveries.push(...came.map((delivery) => ({ delivery, at, clockAt })));
-    }
+    for (const consumer of worker.consumers) worker.out.push(...consumer.pending());
     const lost = new Set(worker.consumers.flatMap((one) => one.lost.map(({ id }) => id)));
     worker.out = worker.out.filter(({ lease }) => !lost.has(lease.id));
   }

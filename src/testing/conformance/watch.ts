@@ -17,8 +17,9 @@ export interface Watch {
   /** The process is about to ask for these; what it no longer claims may go to another one. */
   settling(process: string, batch: readonly Settlement[]): void;
   lost(process: string, leases: readonly Lease[]): void;
-  /** A process that is gone, or stands still, has no say in who holds what. */
+  /** A process that is gone, or stands still, has no say in who holds what until it is awake. */
   silent(process: string): void;
+  awake(process: string): void;
   violation(sentence: string): void;
   /** Rejects with the first violations, if there were any. */
   verify(): void;
@@ -34,6 +35,7 @@ export function watch(): Watch {
   const violations: string[] = [];
   const holdings = new Map<string, Holding>();
   const tokens = new Map<string, number>();
+  const silent = new Set<string>();
 
   const drop = (matches: (holding: Holding) => boolean): void => {
     for (const [lane, holding] of holdings) if (matches(holding)) holdings.delete(lane);
@@ -62,7 +64,7 @@ export function watch(): Watch {
   return {
     delivered(process, batch) {
       violations.push(...mixedLeases(batch));
-      for (const delivery of batch) hold(process, delivery);
+      if (!silent.has(process)) for (const delivery of batch) hold(process, delivery);
     },
     settling(process, batch) {
       for (const { kind, delivery } of batch) {
@@ -70,15 +72,19 @@ export function watch(): Watch {
         const held = holdings.get(lane);
         if (held?.process !== process || held.lease.id !== delivery.lease.id) continue;
         held.messages.delete(delivery.id);
-        const ended = kind !== 'ack' && kind !== 'dead-letter';
-        if (ended || held.messages.size === 0) holdings.delete(lane);
+        // A dead letter may shut the key, and so end the lease of those behind it.
+        if (kind !== 'ack' || held.messages.size === 0) holdings.delete(lane);
       }
     },
     lost(process, leases) {
       const ids = new Set(leases.map(({ id }) => id));
       drop((holding) => holding.process === process && ids.has(holding.lease.id));
     },
-    silent: (process) => drop((holding) => holding.process === process),
+    silent(process) {
+      silent.add(process);
+      drop((holding) => holding.process === process);
+    },
+    awake: (process) => void silent.delete(process),
     violation: (sentence) => void violations.push(sentence),
     verify: () => assert.deepEqual(violations.slice(0, 10), [], violations[0]),
   };

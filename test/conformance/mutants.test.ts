@@ -1,0 +1,62 @@
+/**
+ * A case is believed once breaking what it guards makes it fail: every case of the suite fails on an
+ * engine with a planted fault, and every planted fault is noticed.
+ */
+import assert from 'node:assert/strict';
+import { memory } from 'malote/memory';
+import { conformance, runCase, type ConformanceCase } from 'malote/testing';
+import { describe, test } from 'vitest';
+import { deliveringMutants } from './mutants/delivering.ts';
+import { lookingMutants } from './mutants/looking.ts';
+import { planted, type Mutant } from './mutants/planting.ts';
+import { publishingMutants } from './mutants/publishing.ts';
+import { settlingMutants } from './mutants/settling.ts';
+import { waitingMutants } from './mutants/waiting.ts';
+
+const mutants: readonly Mutant[] = [
+  ...publishingMutants,
+  ...deliveringMutants,
+  ...settlingMutants,
+  ...waitingMutants,
+  ...lookingMutants,
+];
+
+/** Nothing here is behind a network: what has not come by then does not come. */
+const patience = { virtualMs: 1_500, realMs: 0 };
+
+describe('the suite notices when', () => {
+  test.each(mutants.map((mutant) => [mutant.name, mutant] as const))('%s', async (_, mutant) => {
+    for (const id of mutant.caughtBy) assert.ok(await fails(id, mutant), `${id} should fail`);
+  });
+});
+
+test('the machinery of planting breaks nothing by itself', async () => {
+  for (const { id } of conformance) {
+    assert.ok(!(await fails(id, { name: 'sound', caughtBy: [] })), `${id} should pass`);
+  }
+});
+
+test('every case of the suite has been seen to fail', () => {
+  const believed = new Set(mutants.flatMap(({ caughtBy }) => caughtBy));
+  assert.deepEqual(
+    conformance.map(({ id }) => id).filter((id) => !believed.has(id)),
+    [],
+  );
+});
+
+async function fails(id: string, mutant: Mutant): Promise<boolean> {
+  const one = caseOf(id);
+  const engine = planted(memory(), mutant);
+  try {
+    await runCase(one, { make: () => engine }, { patience });
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+function caseOf(id: string): ConformanceCase {
+  const found = conformance.find((one) => one.id === id);
+  assert.ok(found, `there is no case ${id}`);
+  return found;
+}
