@@ -1,0 +1,41 @@
+/** Entry of a contestant's process: does what it was told to, and says what came of it. */
+
+import type { Answer, Said, Spec } from './scenario.ts';
+import { Absent } from './scenario.ts';
+import { fact } from './programs/fact.ts';
+import { flow } from './programs/flow.ts';
+import { idle } from './programs/idle.ts';
+import { pair } from './programs/pair.ts';
+import { profileTo } from './programs/profiler.ts';
+import { soak } from './programs/soak.ts';
+
+async function run(spec: Spec): Promise<Answer> {
+  switch (spec.program) {
+    case 'flow':
+      return await flow(spec);
+    case 'pair':
+      return await pair(spec);
+    case 'idle':
+      return await idle(spec);
+    case 'fact':
+      return await fact(spec);
+    case 'soak':
+      return await soak(spec);
+  }
+}
+
+async function said(spec: Spec): Promise<Said> {
+  try {
+    return { kind: 'answer', ...(await run(spec)) };
+  } catch (error) {
+    if (error instanceof Absent) return { kind: 'absent', reason: error.message };
+    console.error(error);
+    const [reason = ''] = String(error).split('\n');
+    return { kind: 'wrong', reason };
+  }
+}
+
+profileTo(process.argv[3]);
+const last = await said(JSON.parse(process.argv[2]!) as Spec);
+// Whatever a broken contestant left running ends here.
+process.send?.(last, () => process.exit(0));

@@ -1,0 +1,31 @@
+/** What a contestant must do to take part in a workload: take messages in, and hand them out. */
+
+import type { FlowSettings } from '../scenario.ts';
+import type { Order } from '../load.ts';
+
+export interface Driver {
+  /** Resolves once the message is stored as durably as the contestant stores it. */
+  publish(order: Order): Promise<unknown>;
+  /** Begins to hand messages out. */
+  start(): Promise<void>;
+  /** Messages it still has, those being handled included. */
+  held(): Promise<number>;
+  close(): Promise<void>;
+  readonly versions?: Readonly<Record<string, string>>;
+}
+
+export interface DriverOptions {
+  readonly settings: FlowSettings;
+  /** The database file; engines without one ignore it. */
+  readonly file: string;
+  /** Rejects where the attempt is meant to fail. */
+  handle(order: Order, attempt: number): Promise<void>;
+}
+
+/** A driver that can also make messages wait, for the scenarios about facts. */
+export interface WaitingDriver extends Driver {
+  /** Opens the fact that the message of this key waits for. */
+  fulfil(key: string): Promise<void>;
+  /** Resolves once the message of this key waits. */
+  waits(key: string): Promise<void>;
+}

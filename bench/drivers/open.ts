@@ -1,0 +1,21 @@
+/** Which driver a contestant has. */
+
+import { Absent } from '../scenario.ts';
+import { openBareMemory } from './bare-memory.ts';
+import { openBareSqlite } from './bare-sqlite.ts';
+import type { Driver, DriverOptions } from './driver.ts';
+import { openMalote } from './malote.ts';
+import { openPlainjob } from './plainjob.ts';
+
+export async function openDriver(options: DriverOptions): Promise<Driver> {
+  const { driver, engine } = options.settings;
+  switch (driver) {
+    case 'malote':
+      return await openMalote(options);
+    case 'bare':
+      return await (engine === 'memory' ? openBareMemory(options) : openBareSqlite(options));
+    case 'plainjob':
+      if (engine !== 'sqlite') throw new Absent('plainjob is a queue on SQLite');
+      return await openPlainjob(options);
+  }
+}

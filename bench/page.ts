@@ -1,0 +1,92 @@
+/**
+ * Writes `docs/benchmarks.md` from the documents kept in `bench/results/`, which `--write` renews.
+ */
+
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { judge } from './aims.ts';
+import { disturbance, markdown, number, scenarioTable } from './report.ts';
+import type { Document, ScenarioResult } from './results.ts';
+import { suiteNames } from './scenarios/suites.ts';
+
+const pageFile = fileURLToPath(new URL('../docs/benchmarks.md', import.meta.url));
+const notesFile = fileURLToPath(new URL('notes.md', import.meta.url));
+
+const introduction = `# Benchmarks
+
+This page is generated: \`npm run bench -- memory --write\` and \`npm run bench -- sqlite --write\`
+run the benchmarks and renew it, \`npm run bench -- page\` only prints it anew from
+\`bench/results/\`. Do not edit it by hand.
+
+Contestants run in turns (A B C A B C …), each in a process of its own. Figures are medians over the
+rounds, with the least and the most. Publishing and consuming go on at once, every message is
+acknowledged one by one, and a run that loses, doubles or misorders a message has no figure.
+"first ÷ this" says how many times the first contestant is as fast.
+`;
+
+export function resultsFile(suite: string): string {
+  return fileURLToPath(new URL(`results/${suite}.json`, import.meta.url));
+}
+
+export function writePage(): void {
+  const documents = suiteNames
+    .map(resultsFile)
+    .filter((file) => existsSync(file))
+    .map((file) => JSON.parse(readFileSync(file, 'utf8')) as Document);
+  writeFileSync(pageFile, page(documents));
+}
+
+function page(documents: readonly Document[]): string {
+  const parts = [introduction, ...documents.map(section), readFileSync(notesFile, 'utf8')];
+  return `${parts.map((part) => part.trim()).join('\n\n')}\n`;
+}
+
+function section(document: Document): string {
+  const { suite, date, quick, machine, versions, settings } = document;
+  const others = disturbance(document);
+  const state = [
+    quick ? 'a quick run, for a first look' : 'a full run',
+    others > 0.2
+      ? `on a machine that was busy with other work (up to ${number(others)} cores)`
+      : 'on a quiet machine',
+  ].join(', ');
+  const facts: readonly [string, string][] = [
+    ['machine', `${machine.cores} × ${machine.cpu}, ${machine.memoryGb} GB, ${machine.system}`],
+    [
+      'disk',
+      `4 KB made durable in ${number(machine.syncP50Ms)} ms (p50), ${number(machine.syncP99Ms)} ms (p99)`,
+    ],
+    [
+      'versions',
+      Object.entries(versions)
+        .map((pair) => pair.join(' '))
+        .join(', '),
+    ],
+    ...Object.entries(settings),
+  ];
+  return [
+    `## ${suite}`,
+    `Measured on ${date.slice(0, 10)}: ${state}.`,
+    facts.map(([name, value]) => `- ${name}: ${value}`).join('\n'),
+    ...document.scenarios.map(scenarioSection),
+    `### Aims: ${suite}`,
+    markdown([['', 'aim', 'measured', ''], ...judge(document).map((one) => Object.values(one))]),
+  ].join('\n\n');
+}
+
+function scenarioSection(scenario: ScenarioResult): string {
+  const profiled = scenario.contestants.find(({ profile }) => profile !== undefined);
+  const parts = [`### ${scenario.title}`, markdown(scenarioTable(scenario))];
+  if (profiled?.profile !== undefined) {
+    const rows = profiled.profile.map(({ name, place, share }) => [
+      `\`${name}\``,
+      place === '' ? '' : `\`${place}\``,
+      `${share.toFixed(1)} %`,
+    ]);
+    parts.push(
+      `Self time of ${profiled.name}, in a further round under the profiler:`,
+      markdown([['function', 'where', 'share'], ...rows]),
+    );
+  }
+  return parts.join('\n\n');
+}

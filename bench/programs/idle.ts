@@ -1,0 +1,82 @@
+/** One message at a time through an idle system: from the call of publish to the handler. */
+
+import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { openDriver } from '../drivers/open.ts';
+import { makeOrder, keyName, type Order } from '../load.ts';
+import type { Answer, Spec } from '../scenario.ts';
+import { instant, latencies } from './measure.ts';
+import { createPeer, forkPeer } from './peer.ts';
+import { inPlace } from './place.ts';
+
+type IdleSpec = Extract<Spec, { readonly program: 'idle' }>;
+
+const warmUp = 100;
+/** Lets the ack end before the next message comes. */
+const gapMs = 1;
+
+export async function idle(spec: IdleSpec): Promise<Answer> {
+  return await inPlace((file) =>
+    spec.processes === 1 ? inOne(spec, file) : acrossTwo(spec, file),
+  );
+}
+
+async function inOne({ settings, messages }: IdleSpec, file: string): Promise<Answer> {
+  const histogram = createHistogram();
+  let handled: () => void = () => {};
+  let publishedAt = 0;
+  const handle = async ({ n }: Order): Promise<void> => {
+    if (n > warmUp) recordSince(histogram, publishedAt);
+    handled();
+  };
+  const driver = await openDriver({ settings, file, handle });
+  await driver.start();
+  for (let n = 1; n <= warmUp + messages; n++) {
+    const handling = new Promise<void>((resolve) => {
+      handled = resolve;
+    });
+    publishedAt = instant();
+    await driver.publish(makeOrder(n, keyName('k', n)));
+    await handling;
+    await sleep(gapMs);
+  }
+  await driver.close();
+  return { metrics: latencies(histogram), versions: driver.versions ?? {} };
+}
+
+/** This process publishes, the other one handles and tells what it measured. */
+async function acrossTwo({ settings, messages }: IdleSpec, file: string): Promise<Answer> {
+  const driver = await openDriver({ settings, file, handle: async () => {} });
+  const peer = forkPeer({ program: 'idle', settings, file });
+  await peer.heard('ready');
+  for (let n = 1; n <= warmUp + messages; n++) {
+    const order = makeOrder(n, keyName('k', n));
+    await driver.publish({ ...order, order: { ...order.order, note: String(instant()) } });
+    await peer.heard('handled');
+    await sleep(gapMs);
+  }
+  peer.say('finish');
+  const metrics = await peer.heard('metrics');
+  await driver.close();
+  peer.end();
+  return { metrics: metrics as Answer['metrics'], versions: driver.versions ?? {} };
+}
+
+export async function idlePeer(settings: IdleSpec['settings'], file: string): Promise<void> {
+  const parent = createPeer(process);
+  const histogram = createHistogram();
+  const handle = async ({ n, order }: Order): Promise<void> => {
+    if (n > warmUp) recordSince(histogram, Number(order.note));
+    parent.say('handled');
+  };
+  const driver = await openDriver({ settings, file, handle });
+  await driver.start();
+  parent.say('ready');
+  await parent.heard('finish');
+  await driver.close();
+  parent.say('metrics', latencies(histogram));
+}
+
+function recordSince(histogram: RecordableHistogram, since: number): void {
+  histogram.record(Math.max(1, instant() - since));
+}

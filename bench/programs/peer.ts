@@ -1,0 +1,70 @@
+/** A second process of a contestant, and the words between the two. */
+
+import { type ChildProcess, fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import type { FlowSettings } from '../scenario.ts';
+
+/** What the second process is told to be. */
+export interface PeerSpec {
+  readonly program: 'idle' | 'pair';
+  readonly settings: FlowSettings;
+  readonly file: string;
+}
+
+type Word = { readonly word: string; readonly value: unknown };
+
+/** The other end: the parent as the child sees it, or the other way round. */
+export interface Peer {
+  say(word: string, value?: unknown): void;
+  /** Resolves with the next value said under this word; each is heard once, in order. */
+  heard(word: string): Promise<unknown>;
+  /** Calls `listener` for every value said under this word. */
+  on(word: string, listener: (value: unknown) => void): void;
+  end(): void;
+}
+
+interface Channel {
+  send?: (word: Word) => unknown;
+  on(event: 'message', listener: (word: Word) => void): unknown;
+  once(event: 'exit', listener: () => void): unknown;
+  disconnect?: () => void;
+}
+
+export function forkPeer(spec: PeerSpec): Peer {
+  const entry = fileURLToPath(new URL('../peer.ts', import.meta.url));
+  const child: ChildProcess = fork(entry, [JSON.stringify(spec)], {
+    serialization: 'advanced',
+  });
+  return createPeer(child);
+}
+
+export function createPeer(channel: Channel): Peer {
+  const waiting = new Map<string, ((value: unknown) => void)[]>();
+  const early = new Map<string, unknown[]>();
+  const listeners = new Map<string, (value: unknown) => void>();
+  let failed: ((error: Error) => void)[] = [];
+  channel.on('message', ({ word, value }) => {
+    const listener = listeners.get(word);
+    const first = waiting.get(word)?.shift();
+    if (listener !== undefined) listener(value);
+    else if (first !== undefined) first(value);
+    else early.set(word, [...(early.get(word) ?? []), value]);
+  });
+  channel.once('exit', () => {
+    for (const fail of failed) fail(new Error('the other process ended'));
+    failed = [];
+  });
+  return {
+    say: (word, value = null) => void channel.send?.({ word, value }),
+    heard(word) {
+      const said = early.get(word) ?? [];
+      if (said.length > 0) return Promise.resolve(said.shift());
+      return new Promise((resolve, reject) => {
+        waiting.set(word, [...(waiting.get(word) ?? []), resolve]);
+        failed.push(reject);
+      });
+    },
+    on: (word, listener) => void listeners.set(word, listener),
+    end: () => channel.disconnect?.(),
+  };
+}

@@ -1,0 +1,103 @@
+/**
+ * What the benchmarks are made of: a scenario is a question, its contestants are run in turns, each
+ * in a process of its own, and answer with figures. All of it is data, so that it can be handed to
+ * a child process and printed.
+ */
+
+/** One workload on one driver. */
+export interface FlowSettings {
+  readonly driver: 'malote' | 'bare' | 'plainjob';
+  readonly engine: 'memory' | 'sqlite';
+  readonly publishers: number;
+  readonly concurrency: number;
+  /** How many keys the messages are spread over at random; 0: no order. */
+  readonly keys: number;
+  readonly schema: boolean;
+  readonly journal: 'off' | 'exceptions';
+  /** Whether somebody listens to every transition. */
+  readonly listener: boolean;
+  /** Publishers pause while this many messages are neither handled nor refused. */
+  readonly backlog: number;
+  /** Messages published before the first handler starts. */
+  readonly standing: number;
+  /** Keys whose only message waits for a fact that never comes. */
+  readonly blocked: number;
+  /** Messages of one further key, published before the first handler starts. */
+  readonly hot: number;
+  /** Depth above which a publish waits for room; 0: none that matters. */
+  readonly capacity: number;
+  /** Every so many messages fail in their first attempt; 0: none. */
+  readonly failEvery: number;
+}
+
+export interface Duration {
+  readonly warmUpMs: number;
+  readonly measureMs: number;
+}
+
+/** What a contestant's process is told to do. */
+export type Spec =
+  | { readonly program: 'flow'; readonly settings: FlowSettings; readonly duration: Duration }
+  | {
+      readonly program: 'pair';
+      readonly settings: FlowSettings;
+      readonly duration: Duration;
+      /** `both` processes publish and consume, or one publishes and the other consumes. */
+      readonly work: 'both' | 'split';
+    }
+  | {
+      readonly program: 'idle';
+      readonly settings: FlowSettings;
+      readonly messages: number;
+      readonly processes: 1 | 2;
+    }
+  | { readonly program: 'fact'; readonly settings: FlowSettings; readonly messages: number }
+  | { readonly program: 'soak'; readonly settings: FlowSettings; readonly messages: number };
+
+export interface Contestant {
+  readonly name: string;
+  readonly spec: Spec;
+}
+
+export interface Column {
+  readonly metric: string;
+  readonly label: string;
+  readonly better: 'more' | 'less';
+}
+
+export interface Scenario {
+  readonly name: string;
+  readonly title: string;
+  /** The first column is the one that is compared. */
+  readonly columns: readonly [Column, ...Column[]];
+  /**
+   * `peers`: how many times the first contestant is as good as each. `variants`: by how many per
+   * cent each differs from the first.
+   */
+  readonly compare: 'peers' | 'variants';
+  readonly contestants: readonly [Contestant, ...Contestant[]];
+  /** Where one round already is long enough. */
+  readonly rounds?: number;
+}
+
+export type Metrics = Readonly<Record<string, number>>;
+
+export interface Answer {
+  readonly metrics: Metrics;
+  /** Figures over time, where the scenario asks for them. */
+  readonly samples?: readonly Metrics[];
+  readonly versions?: Readonly<Record<string, string>>;
+}
+
+/** What a contestant's process says before it ends. */
+export type Said =
+  | ({ readonly kind: 'answer' } & Answer)
+  /** It cannot run here, which is nobody's fault. */
+  | { readonly kind: 'absent'; readonly reason: string }
+  /** It lost, doubled or misordered messages, or broke down: there is no figure. */
+  | { readonly kind: 'wrong'; readonly reason: string };
+
+/** Thrown where a contestant cannot take part. */
+export class Absent extends Error {
+  override readonly name = 'Absent';
+}

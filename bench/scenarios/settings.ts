@@ -1,0 +1,87 @@
+/** What all scenarios have in common, and how long the two lengths of a run take. */
+
+import type { Column, Contestant, Duration, FlowSettings } from '../scenario.ts';
+
+export interface Length {
+  readonly name: 'full' | 'quick';
+  readonly rounds: number;
+  readonly duration: Duration;
+  readonly idleMessages: number;
+  readonly hotMessages: number;
+  readonly soakMessages: number;
+}
+
+export const full: Length = {
+  name: 'full',
+  rounds: 3,
+  duration: { warmUpMs: 1_000, measureMs: 4_000 },
+  idleMessages: 2_000,
+  hotMessages: 1_000_000,
+  soakMessages: 10_000_000,
+};
+
+export const quick: Length = {
+  name: 'quick',
+  rounds: 3,
+  duration: { warmUpMs: 500, measureMs: 1_000 },
+  idleMessages: 300,
+  hotMessages: 100_000,
+  soakMessages: 1_000_000,
+};
+
+const usual: FlowSettings = {
+  driver: 'malote',
+  engine: 'memory',
+  publishers: 1_000,
+  concurrency: 1_000,
+  keys: 0,
+  schema: false,
+  journal: 'exceptions',
+  listener: false,
+  backlog: 10_000,
+  standing: 0,
+  blocked: 0,
+  hot: 0,
+  capacity: 0,
+  failEvery: 0,
+};
+
+export type Change = Partial<FlowSettings>;
+
+export function settings(engine: FlowSettings['engine'], change: Change = {}): FlowSettings {
+  return { ...usual, engine, ...change };
+}
+
+export const rate: Column = { metric: 'perSecond', label: 'messages/s', better: 'more' };
+
+export const rateColumns: readonly [Column, ...Column[]] = [
+  rate,
+  { metric: 'perCpuSecond', label: 'per CPU second', better: 'more' },
+  { metric: 'loopP99Ms', label: 'loop p99 ms', better: 'less' },
+  { metric: 'cpu', label: 'cores', better: 'less' },
+  { metric: 'rssMb', label: 'RSS MB', better: 'less' },
+];
+
+export const latencyColumns: readonly [Column, ...Column[]] = [
+  { metric: 'p50Ms', label: 'p50 ms', better: 'less' },
+  { metric: 'p99Ms', label: 'p99 ms', better: 'less' },
+  { metric: 'maxMs', label: 'max ms', better: 'less' },
+];
+
+/** A contestant of a workload that publishes and consumes at once in one process. */
+export function flowing(name: string, given: FlowSettings, length: Length): Contestant {
+  return { name, spec: { program: 'flow', settings: given, duration: length.duration } };
+}
+
+export function describe(length: Length, given: FlowSettings): Readonly<Record<string, string>> {
+  const { warmUpMs, measureMs } = length.duration;
+  return {
+    message: '209 bytes of JSON, each acknowledged, trivial async handler',
+    load: `${given.publishers.toLocaleString('en')} publishers that await each publish, concurrency ${given.concurrency.toLocaleString('en')}, at most ${given.backlog.toLocaleString('en')} under way`,
+    length: `${length.name}: ${length.rounds} rounds in turns, ${warmUpMs} ms of warm-up and ${measureMs} ms measured each`,
+    proof: 'every run checks that each message was handled once, in the order of its key',
+    journal: given.journal,
+    durability:
+      given.engine === 'sqlite' ? 'WAL, synchronous=FULL for all contestants' : 'none: in memory',
+  };
+}

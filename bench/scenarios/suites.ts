@@ -1,0 +1,23 @@
+/** Which suites there are. */
+
+import type { Scenario } from '../scenario.ts';
+import { memoryScenarios } from './memory.ts';
+import { describe, settings, type Length } from './settings.ts';
+import { sqliteScenarios } from './sqlite.ts';
+
+export const suiteNames = ['memory', 'sqlite'] as const;
+export type SuiteName = (typeof suiteNames)[number];
+
+export interface Suite {
+  readonly name: SuiteName;
+  readonly settings: Readonly<Record<string, string>>;
+  readonly scenarios: readonly Scenario[];
+}
+
+export function suiteOf(name: SuiteName, length: Length): Suite {
+  return {
+    name,
+    settings: describe(length, settings(name)),
+    scenarios: name === 'memory' ? memoryScenarios(length) : sqliteScenarios(length),
+  };
+}
