@@ -110,6 +110,11 @@ const unexpected: Sentence = [
   'see the cause, and check its disk, its directory and the limit of open files',
 ];
 
+/** Whether this is an error of the system with one of these codes. */
+export function hasCode(error: unknown, ...codes: readonly string[]): boolean {
+  return codes.includes(stringCodeOf(error) ?? '');
+}
+
 function errcodeOf(error: unknown): number | undefined {
   const errcode = property(error, 'errcode');
   return typeof errcode === 'number' ? errcode : undefined;

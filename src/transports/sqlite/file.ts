@@ -20,7 +20,7 @@ import {
 import { basename, dirname, join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { MaloteError, optionInvalid } from '../../errors.ts';
-import { isBusy, toMaloteError } from './driver-errors.ts';
+import { hasCode, isBusy, toMaloteError } from './driver-errors.ts';
 
 export interface FileOptions {
   /** `full`: an accepted message survives power loss. `normal`: the last commits may not. */
@@ -245,8 +245,4 @@ function first(db: DatabaseSync, sql: string): unknown {
 /** Sleeps: opening is synchronous, and other processes need the processor to finish. */
 function pause(ms: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
-}
-
-function hasCode(error: unknown, ...codes: readonly string[]): boolean {
-  return error instanceof Error && 'code' in error && codes.includes(String(error.code));
 }
