@@ -1,5 +1,6 @@
 /** What the speed is meant to be, and whether a document reaches it. */
 
+import { number } from './number.ts';
 import { contestantOf, medianOf, type Document } from './results.ts';
 
 export interface Aim {
@@ -56,7 +57,7 @@ function judgeOne({ what, aim, bound, unit, measure }: Aim, document: Document):
   return {
     what,
     aim,
-    measured: `${value >= 1_000 ? Math.round(value).toLocaleString('en') : value.toFixed(2)}${unit}`,
+    measured: `${number(value)}${unit}`,
     verdict: isMet ? `met, ${by} to spare` : `missed by ${by}`,
   };
 }

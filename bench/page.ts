@@ -5,7 +5,8 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { judge } from './aims.ts';
-import { disturbance, markdown, number, scenarioTable } from './report.ts';
+import { number } from './number.ts';
+import { disturbance, markdown, scenarioTable } from './report.ts';
 import type { Document, ScenarioResult } from './results.ts';
 import { suiteNames } from './scenarios/suites.ts';
 
@@ -54,7 +55,7 @@ function section(document: Document): string {
     ['machine', `${machine.cores} × ${machine.cpu}, ${machine.memoryGb} GB, ${machine.system}`],
     [
       'disk',
-      `4 KB made durable in ${number(machine.syncP50Ms)} ms (p50), ${number(machine.syncP99Ms)} ms (p99)`,
+      `4 KB durable in p50 ${number(machine.syncP50Ms)} ms, p99 ${number(machine.syncP99Ms)} ms`,
     ],
     [
       'versions',

@@ -1,8 +1,8 @@
 /** A document as text: for the terminal in columns, for the page in Markdown. */
 
 import { judge } from './aims.ts';
+import { number } from './number.ts';
 import type { ContestantResult, Document, Figure, ScenarioResult } from './results.ts';
-import type { Column } from './scenario.ts';
 
 export type Table = readonly (readonly string[])[];
 
@@ -52,11 +52,6 @@ function figure(value: Figure | undefined, range?: 'with range'): string {
     : `${number(median)} (${number(least)}–${number(most)})`;
 }
 
-export function number(value: number): string {
-  if (Math.abs(value) >= 100) return Math.round(value).toLocaleString('en');
-  return value.toPrecision(3).replace(/\.?0+$/, '');
-}
-
 /** How much others ran on the machine meanwhile, in cores: the largest of all medians. */
 export function disturbance(document: Document): number {
   const figures = document.scenarios.flatMap(({ contestants }) =>
@@ -72,7 +67,8 @@ export function text(document: Document): string {
     [
       `${machine.cores} × ${machine.cpu}, ${machine.memoryGb} GB, ${machine.system}`,
       `sync of 4 KB p50 ${number(machine.syncP50Ms)} ms, p99 ${number(machine.syncP99Ms)} ms; ` +
-        `load before ${machine.load.toFixed(1)}, others used up to ${number(disturbance(document))} cores`,
+        `load before ${number(machine.load)}; ` +
+        `others used up to ${number(disturbance(document))} cores`,
       Object.entries(versions)
         .map((pair) => pair.join(' '))
         .join(', '),
@@ -120,8 +116,4 @@ export function markdown([header, ...rows]: Table): string {
   const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
   const rule = (header ?? []).map((_, column) => (column === 0 ? '---' : '---:'));
   return [line(header ?? []), line(rule), ...rows.map(line)].join('\n');
-}
-
-export function isShown(column: Column, contestants: readonly ContestantResult[]): boolean {
-  return contestants.some(({ figures }) => figures[column.metric] !== undefined);
 }

@@ -1,4 +1,4 @@
-/** The one document a run makes: what was asked, on which machine, and every figure of every round. */
+/** The document a run makes: what was asked, on which machine, and every figure of every round. */
 
 import type { Machine } from './machine.ts';
 import type { Column, Metrics } from './scenario.ts';

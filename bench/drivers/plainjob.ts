@@ -89,11 +89,13 @@ export async function openPlainjob({ file, handle }: DriverOptions): Promise<Dri
 async function load(): Promise<{ plainjob: Plainjob; Database: new (file: string) => object }> {
   const place = installed();
   if (place === null) throw new Absent('plainjob is not installed');
-  const require = createRequire(place);
-  const { default: Database } = (await import(require.resolve('better-sqlite3'))) as {
+  const { resolve } = createRequire(place);
+  // Resolved in the folder they were installed in, as they are no dependencies of malote.
+  const [queue, database] = ['plainjob', 'better-sqlite3'].map((name) => resolve(name));
+  const { default: Database } = (await import(database!)) as {
     default: new (file: string) => object;
   };
-  return { plainjob: (await import(require.resolve('plainjob'))) as Plainjob, Database };
+  return { plainjob: (await import(queue!)) as Plainjob, Database };
 }
 
 function ignore(): void {}

@@ -1,4 +1,4 @@
-/** What is measured beside the rate: the event loop, the processor, memory, files, and who else runs. */
+/** What is measured beside the rate: event loop, processor, memory, files, and who else runs. */
 
 import { statSync } from 'node:fs';
 import { cpus } from 'node:os';

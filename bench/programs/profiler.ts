@@ -1,4 +1,4 @@
-/** Profiles the measured stretch of this process, where it was told to: not its start, not its end. */
+/** Profiles the measured stretch of this process, if it was told to: neither start nor end. */
 
 import { writeFileSync } from 'node:fs';
 import { Session } from 'node:inspector';

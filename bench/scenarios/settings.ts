@@ -73,15 +73,24 @@ export function flowing(name: string, given: FlowSettings, length: Length): Cont
   return { name, spec: { program: 'flow', settings: given, duration: length.duration } };
 }
 
+/** A count as people read it. */
+export function count(value: number): string {
+  return value.toLocaleString('en');
+}
+
 export function describe(length: Length, given: FlowSettings): Readonly<Record<string, string>> {
   const { warmUpMs, measureMs } = length.duration;
+  const { publishers, concurrency, backlog, journal, engine } = given;
   return {
     message: '209 bytes of JSON, each acknowledged, trivial async handler',
-    load: `${given.publishers.toLocaleString('en')} publishers that await each publish, concurrency ${given.concurrency.toLocaleString('en')}, at most ${given.backlog.toLocaleString('en')} under way`,
-    length: `${length.name}: ${length.rounds} rounds in turns, ${warmUpMs} ms of warm-up and ${measureMs} ms measured each`,
+    load:
+      `${count(publishers)} publishers that await each publish, concurrency ` +
+      `${count(concurrency)}, at most ${count(backlog)} under way, unless said otherwise`,
+    length:
+      `${length.name}: ${length.rounds} rounds in turns, ` +
+      `${warmUpMs} ms of warm-up and ${measureMs} ms measured each`,
     proof: 'every run checks that each message was handled once, in the order of its key',
-    journal: given.journal,
-    durability:
-      given.engine === 'sqlite' ? 'WAL, synchronous=FULL for all contestants' : 'none: in memory',
+    journal,
+    durability: engine === 'sqlite' ? 'WAL, synchronous=FULL, for all' : 'none: in memory',
   };
 }

@@ -2,6 +2,7 @@
 
 import type { Column, Contestant, Scenario, Spec } from '../scenario.ts';
 import {
+  count,
   flowing,
   latencyColumns,
   rate,
@@ -162,7 +163,7 @@ function beside(length: Length): Scenario[] {
     },
     {
       name: 'hot-key',
-      title: `${hot.toLocaleString('en')} messages of one key, beside 10,000 busy ones`,
+      title: `${count(hot)} messages of one key, beside 10,000 busy ones`,
       columns: [
         { ...rate, label: 'others/s' },
         { metric: 'totalPerSecond', label: 'in all/s', better: 'more' },
@@ -171,7 +172,7 @@ function beside(length: Length): Scenario[] {
       compare: 'variants',
       contestants: [
         flow('without', { keys: 10_000 }),
-        flow(`with ${hot.toLocaleString('en')} of one key`, { keys: 10_000, hot }),
+        flow(`with ${count(hot)} of one key`, { keys: 10_000, hot }),
       ],
     },
   ];
@@ -181,7 +182,7 @@ function soak(length: Length): Scenario {
   const messages = length.soakMessages;
   return {
     name: 'soak',
-    title: `${messages.toLocaleString('en')} messages: weights late in the run, and against the second quarter`,
+    title: `${count(messages)} messages: weights late in the run, against its second quarter`,
     columns: [
       rate,
       { metric: 'heapMb', label: 'heap MB', better: 'less' },
