@@ -13,12 +13,14 @@ import {
   realpathSync,
   rmSync,
   statSync,
+  unlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { connect, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, test } from 'vitest';
 import { type Clock, systemClock, type Timer } from '../../clock.ts';
 import { type Bell, createBell } from './bell.ts';
@@ -99,6 +101,7 @@ describe('a ring', () => {
 
     for (let ring = 0; ring < 10_000; ring++) one.bell.ring();
     resume();
+    for (let turn = 0; turn < 100; turn++) await nextTurn();
     one.bell.close();
 
     // What the kernel took before it was full, and the goodbye.
@@ -175,6 +178,37 @@ describe('a session', () => {
     const witness = new Listener(2);
     await one.met(1);
     witness.bell.abandon();
+    await one.until(() => one.gone.length > 0);
+
+    assert.deepEqual(one.gone, ['2']);
+  });
+
+  test('that only dropped a connection is connected again and not taken for dead', async () => {
+    let calls = 0;
+    await listen(
+      'alive',
+      createServer((socket) => {
+        socket.write('alive\n');
+        if (++calls === 1) socket.once('data', () => socket.destroy());
+      }),
+    );
+    const one = new Listener(1);
+
+    await one.met(2);
+    const witness = new Listener(2);
+    await one.met(1);
+    witness.bell.abandon();
+    await one.until(() => one.gone.length > 0);
+
+    assert.deepEqual(one.gone, ['2']);
+  });
+
+  test('that was connected is dead without its socket, too', async () => {
+    const [one, two] = [new Listener(1), new Listener(2)];
+    await Promise.all([one.met(1), two.met(1)]);
+    unlinkSync(join(`${path}.bell`, '2'));
+
+    two.bell.abandon();
     await one.until(() => one.gone.length > 0);
 
     assert.deepEqual(one.gone, ['2']);
