@@ -19,3 +19,11 @@ export { type TransitionEvent, transitionChannel } from './runtime/events.ts';
 export type { PinoLike } from './runtime/log.ts';
 export type { Published, PublishResult } from './runtime/publisher.ts';
 export type { Received } from './runtime/reader.ts';
+export type {
+  DeadLetter,
+  MessageView,
+  Page,
+  SubscriptionView,
+  WaitingMessage,
+} from './transport/store.ts';
+export type { Engine } from './transport/transport.ts';

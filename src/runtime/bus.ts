@@ -82,16 +82,19 @@ export interface Bus<Tx = never> extends Inspection, AsyncDisposable {
    * A rejection carries the message's `id`: publishing again with it never makes two messages
    * while the first is remembered (7 days).
    *
+   * With `tx` it is stored in the caller's transaction: before the call returns, where the schema
+   * is synchronous and the bus was started; await it before you commit, to see a refusal.
+   *
    * @throws MaloteError `DATA_INVALID`, `MESSAGE_TOO_LARGE`, `MESSAGE_TOO_DEEP`, `OPTION_INVALID`,
    * `OPTION_UNKNOWN`, `QUEUE_FULL`, `PUBLISH_ABORTED`: certainly not stored
    * @throws MaloteError `INDETERMINATE`: may or may not be stored
    * @throws MaloteError `TRANSACTION_REQUIRED`, `ENGINE_MISMATCH`, `CAPABILITY_MISSING` with `tx`
    */
-  publish<Type extends MessageType>(
+  readonly publish: <Type extends MessageType>(
     type: Type,
     data: InputOf<Type>,
     options?: PublishOptions<Tx>,
-  ): Promise<Published>;
+  ) => Promise<Published>;
   /**
    * Publishes up to 1,000 items, in order, each with an answer of its own. Never rejects for one.
    */

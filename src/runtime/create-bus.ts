@@ -141,6 +141,7 @@ export function assembleBus<Tx>(
 
   async function end(drainMs: number): Promise<void> {
     await starting?.catch(() => {});
+    publisher.stopWaiting();
     await Promise.all(consumers.map((consumer) => consumer.stop(drainMs)));
     await publisher.flush();
     await link.close();

@@ -9,7 +9,7 @@ import type { Clock } from '../clock.ts';
 import { MaloteError } from '../errors.ts';
 import { toMs } from '../message/duration.ts';
 import type { MessageType } from '../message/message.ts';
-import type { Outgoing, PublishOutcome, Queue } from '../transport/transport.ts';
+import type { Outgoing, PublishOutcome, Queue, Transport } from '../transport/transport.ts';
 import { type EnvelopeContext, type PublishOptions, seal } from './envelope.ts';
 import type { Events } from './events.ts';
 import type { Link } from './link.ts';
@@ -32,6 +32,8 @@ export interface Publisher<Tx> {
   flush(): Promise<void>;
   /** Messages that left a subscription may make room for those that wait. */
   roomMade(): void;
+  /** Whoever waits for room is refused, now and from now on: a stop does not wait for others. */
+  stopWaiting(): void;
 }
 
 interface Pending {
@@ -58,6 +60,9 @@ export function createPublisher<Tx>(options: {
   let line: Pending[] = [];
   let inFlight = 0;
   let pollArmed = false;
+  let stopping = false;
+  /** Batches that wait for the connection: later ones go the same way, so that none overtakes. */
+  let opening = 0;
   let idle: (() => void)[] = [];
 
   function publish(
@@ -95,7 +100,7 @@ export function createPublisher<Tx>(options: {
   function send(): void {
     const sending = batch;
     batch = [];
-    const queue = link.transport?.queue;
+    const queue = opening === 0 ? link.transport?.queue : undefined;
     const outgoing = sending.map((pending) => pending.outgoing);
     const answer = queue === undefined ? openAndPublish(outgoing) : queue.publish(outgoing);
     answer.then(
@@ -111,7 +116,13 @@ export function createPublisher<Tx>(options: {
   }
 
   async function openAndPublish(outgoing: readonly Outgoing[]): Promise<readonly PublishOutcome[]> {
-    const { queue }: { queue: Queue } = await link.open();
+    opening += 1;
+    let queue: Queue;
+    try {
+      ({ queue } = await link.open());
+    } finally {
+      opening -= 1;
+    }
     return await queue.publish(outgoing);
   }
 
@@ -125,8 +136,8 @@ export function createPublisher<Tx>(options: {
         if (events.heard) events.emit({ kind: 'duplicate', id, type: topic, of: outcome.id });
         return accept(pending, { id: outcome.id, duplicate: true });
       case 'full':
-        if (mayWait(pending)) return wait(pending);
-        return refuse(pending, queueFull(id, outcome.subscription));
+        if (!mayWait(pending)) return refuse(pending, queueFull(id, outcome.subscription));
+        return stopping ? refuse(pending, stopped(id)) : wait(pending);
       case 'refused':
         return refuse(pending, outcome.error);
       case 'indeterminate':
@@ -189,19 +200,23 @@ export function createPublisher<Tx>(options: {
     }
   }
 
-  async function publishJoined(sealed: Outgoing | Promise<Outgoing>, tx: Tx): Promise<Published> {
-    const outgoing = await sealed;
-    const { join } = link.transport ?? (await link.open());
-    if (join === null) {
-      throw new MaloteError(
-        'CAPABILITY_MISSING',
-        'publish: tx needs an engine that is a database the caller has transactions in',
-      );
-    }
-    const [outcome] = join.publish(tx, [outgoing]);
+  /** Stores before it returns where the schema is synchronous and the engine open. */
+  function publishJoined(sealed: Outgoing | Promise<Outgoing>, tx: Tx): Promise<Published> {
+    const { transport } = link;
+    if (transport !== null && !(sealed instanceof Promise)) return join(transport, sealed, tx);
+    return openAndJoin(sealed, tx);
+  }
+
+  async function openAndJoin(sealed: Outgoing | Promise<Outgoing>, tx: Tx): Promise<Published> {
+    return await join(await link.open(), await sealed, tx);
+  }
+
+  function join(transport: Transport<Tx>, outgoing: Outgoing, tx: Tx): Promise<Published> {
+    if (transport.join === null) throw transactionsMissing();
+    const outcome = transport.join.publish(tx, [outgoing])[0]!;
     inFlight += 1;
-    return await new Promise((resolve, reject) => {
-      conclude({ outgoing, deadlineAt: null, signal: undefined, resolve, reject }, outcome!);
+    return new Promise((resolve, reject) => {
+      conclude({ outgoing, deadlineAt: null, signal: undefined, resolve, reject }, outcome);
     });
   }
 
@@ -212,12 +227,28 @@ export function createPublisher<Tx>(options: {
     roomMade() {
       if (line.length > 0) tryAgain();
     },
+    stopWaiting() {
+      stopping = true;
+      for (const pending of line.splice(0)) refuse(pending, stopped(pending.outgoing.id));
+    },
   };
 }
 
 function withId(code: MaloteError['code'], error: unknown, id: string): MaloteError {
   const message = error instanceof Error ? error.message : String(error);
   return new MaloteError(code, message, { cause: error, id });
+}
+
+function stopped(id: string): MaloteError {
+  const sentence = 'publish: the bus stopped while the message waited for room; nothing was stored';
+  return new MaloteError('BUS_STOPPED', sentence, { id });
+}
+
+function transactionsMissing(): MaloteError {
+  return new MaloteError(
+    'CAPABILITY_MISSING',
+    'publish: tx needs an engine that is a database the caller has transactions in',
+  );
 }
 
 function queueFull(id: string, subscription: string): MaloteError {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { createBus, MaloteError, message } from 'malote';
 import { memory } from 'malote/memory';
-import { testBus } from 'malote/testing';
+import { settleTurns, testBus } from 'malote/testing';
 import { describe, test } from 'vitest';
 import { z } from 'zod';
 import { codeOf } from './support.ts';
@@ -103,6 +103,16 @@ describe('a full subscription', () => {
     assert.equal(await given, 'PUBLISH_ABORTED');
     assert.equal((await t.subscriptions.stats('notes')).depth, 2);
   });
+});
+
+test('a stop refuses those that wait for room, at once', async () => {
+  const bus = createBus({ engine: memory(), handleSignals: false, logger: false });
+  await bus.subscribe('notes', Note, { maxDepth: 1 });
+  await bus.publish(Note, { n: 1 });
+  const waiting = codeOf(bus.publish(Note, { n: 2 }, { wait: '1h' }));
+  await settleTurns();
+  await bus.stop();
+  assert.equal(await waiting, 'BUS_STOPPED');
 });
 
 test('publishMany answers per item: accepted, refused, indeterminate', async () => {
