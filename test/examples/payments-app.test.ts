@@ -1,17 +1,21 @@
 /** The payments service's handler without its process, for states a running one leaves quickly. */
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { type Bus, createBus } from 'malote';
-import { memory } from 'malote/memory';
+import { sqlite } from 'malote/sqlite';
 import { afterEach, expect, test, vi } from 'vitest';
 import { createApp } from '../../examples/payments/app.ts';
 import { openDatabase } from '../../examples/payments/database.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 
+const folder = temporaryFolder();
 const database = openDatabase(':memory:');
+let made = 0;
 afterEach(() => void vi.restoreAllMocks());
 
 function appWith({ isStopping = false }: { readonly isStopping?: boolean } = {}) {
-  const bus: Bus<DatabaseSync> = createBus({ engine: memory() });
+  const bus: Bus<DatabaseSync> = createBus({ engine: sqlite(join(folder, `${made++}.db`)) });
   return { bus, app: createApp({ bus, database, isStopping: () => isStopping }) };
 }
 
