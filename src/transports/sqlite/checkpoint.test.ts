@@ -165,10 +165,11 @@ test('stopping closes the connections, so that the last one removes the log', as
   assert.equal(existsSync(`${path}-wal`), false);
 });
 
-test('a process that never stops its checkpoints ends all the same', async () => {
-  const child = inChild(`
-    for (let turn = 0; turn < 200; turn++) await write(turn);
-  `);
+test.each([
+  ['never stops', ''],
+  ['has stopped', 'await checkpoints.stop(); db.close();'],
+])('a process that %s its checkpoints ends', async (_name, end) => {
+  const child = inChild(`for (let turn = 0; turn < 200; turn++) await write(turn); ${end}`);
 
   assert.deepEqual(await once(child, 'exit'), [0, null]);
 });

@@ -142,6 +142,8 @@ export function startCheckpoints(options: CheckpointOptions): Checkpoints {
       if (stopped) return ended;
       stopped = true;
       timer?.cancel();
+      // Whoever waits for the end must live to see it.
+      if (worker instanceof Worker) worker.ref();
       Atomics.store(state, slot.isStopped, 1);
       finisher?.close();
       Atomics.add(state, slot.wakes, 1);
@@ -222,6 +224,7 @@ export function rowsOf(statement: StatementSync): () => readonly number[] {
 
 /** Run from its source or from what the compiler made of it. */
 function workerFile(): URL {
-  const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-  return new URL(`./checkpoint-worker.${extension}`, import.meta.url);
+  const isSource = import.meta.url.endsWith('.ts');
+  const source = new URL('./checkpoint-worker.ts', import.meta.url);
+  return isSource ? source : new URL('./checkpoint-worker.js', import.meta.url);
 }
