@@ -3,6 +3,7 @@
  * again. What other processes schedule is seen when the file changed, see `loop.ts`.
  */
 
+import { lastTickOf, msOf } from './layout.ts';
 import type { Session } from './session.ts';
 
 export interface Agenda {
@@ -43,18 +44,19 @@ export function readAgenda(
 }
 
 function nextDueOf({ ledger, consumers }: Session): number {
-  const { lanes, shelves, now } = ledger;
+  const { lanes, shelves } = ledger;
+  const until = lastTickOf(ledger.now);
   let dueAt = Math.min(ledger.dueAt, shelves.nextDue.get()?.[0] ?? Number.POSITIVE_INFINITY);
   for (const { subscription } of consumers) {
     if (subscription === null) continue;
     const { number } = subscription;
     const rows = [
-      lanes.nextReady.get(number, now),
-      lanes.nextSuspect.get(number, now),
-      lanes.nextSecluded.get(number, now),
+      lanes.nextReady.get(number, until),
+      lanes.nextSuspect.get(number, until),
+      lanes.nextSecluded.get(number, until),
       lanes.nextDeadline.get(number),
     ];
-    for (const row of rows) if (row !== undefined && row[0] < dueAt) [dueAt] = row;
+    for (const row of rows) if (row !== undefined) dueAt = Math.min(dueAt, msOf(row[0]));
   }
   return dueAt;
 }

@@ -7,7 +7,7 @@ import type { CancelOutcome } from '../../transport/store.ts';
 import { dropChore } from './chores.ts';
 import { laneFlag, laneState, mark, subscriptionOf } from './layout.ts';
 import { tallyOf } from './ledger.ts';
-import { letGoOn } from './redrive.ts';
+import { letGoOn } from './return.ts';
 import type { Session } from './session.ts';
 import { forgetStory } from './story.ts';
 import type { Subscription } from './topology.ts';

@@ -6,7 +6,7 @@
  * | ------ | ----- | ------------ | ------------------------------------------------------ |
  * | wake   | fact  | 0            | looks at the next lanes that wait for the fact         |
  * | divert | key   | lane         | moves the next messages of the lane to the dead letters |
- * | adopt  | topic | 0            | hands kept messages of the topic to who adopts them    |
+ * | adopt  | ''    | 0            | hands kept messages to the subscriptions that adopt them |
  * | forget | ''    | subscription | removes what a forgotten subscription still holds      |
  */
 

@@ -12,7 +12,7 @@
 import { claimLane, type ReadyLane } from './claim-lane.ts';
 import { claimLoose, offerLane, offerLoose } from './claim-loose.ts';
 import { beginFinding, type Consumer } from './consumers.ts';
-import { mark } from './layout.ts';
+import { lastTickOf, mark } from './layout.ts';
 import { type Taker } from './place.ts';
 import type { Session } from './session.ts';
 
@@ -79,8 +79,9 @@ function claimLanes(session: Session, consumer: Consumer): void {
   const { number } = consumer.subscription!;
   const want = found.room;
   const quarter = want >= 4 ? want >> 2 : random() < 0.25 ? want : 0;
+  const until = lastTickOf(ledger.now);
   const oldestWanted = Math.max(1, want - quarter);
-  const oldest = ledger.lanes.ready.all(number, ledger.now, oldestWanted);
+  const oldest = ledger.lanes.ready.all(number, until, oldestWanted);
   const hasMore = oldest.length === oldestWanted;
   const most = oldest.length === 1 && !hasMore ? want : Math.max(1, Math.min(256, want >> 2));
   if (quarter < want || !hasMore) claimEach(session, consumer, { lanes: oldest, most });
@@ -90,9 +91,9 @@ function claimLanes(session: Session, consumer: Consumer): void {
   }
   if (quarter > 0 && found.room > 0) {
     const from = oldest[0]![1];
-    const pivot = Math.floor(from + random() * (ledger.now - from));
+    const pivot = Math.floor(from + random() * (until - from));
     const count = Math.min(quarter, found.room);
-    const lanes = ledger.lanes.readyFrom.all(number, pivot, ledger.now, count);
+    const lanes = ledger.lanes.readyFrom.all(number, pivot, until, count);
     claimEach(session, consumer, { lanes, most });
   }
   if (quarter === want && found.room === want)
@@ -117,7 +118,7 @@ function claimSuspects(session: Session, consumer: Consumer): void {
   const allowed = Math.min(slots - suspects, found.room);
   if (allowed <= 0) return;
   const { number } = consumer.subscription!;
-  const lanes = ledger.lanes.suspects.all(number, ledger.now, allowed);
+  const lanes = ledger.lanes.suspects.all(number, lastTickOf(ledger.now), allowed);
   for (const lane of lanes) claimLane(session, consumer, { lane, most: 1 });
 }
 
@@ -128,7 +129,7 @@ function isShut(session: Session): boolean {
   for (const consumer of consumers) {
     const { found, subscription } = consumer;
     if (found.room <= 0 || subscription === null) continue;
-    const lane = ledger.lanes.secluded.get(subscription.number, ledger.now);
+    const lane = ledger.lanes.secluded.get(subscription.number, lastTickOf(ledger.now));
     if (lane === undefined) continue;
     if (book.out === 0) claimLane(session, consumer, { lane, most: 1 });
     return true;

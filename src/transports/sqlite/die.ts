@@ -12,7 +12,7 @@
 
 import type { Settlement } from '../../transport/transport.ts';
 import { addChore } from './chores.ts';
-import { laneFlag, laneState, mark } from './layout.ts';
+import { laneFlag, laneState, mark, ticksOf } from './layout.ts';
 import { loose } from './lease-book.ts';
 import { type Ledger, tallyOf } from './ledger.ts';
 import { type Freed, removeAcked, setState, takeBack } from './return.ts';
@@ -78,7 +78,8 @@ function divert(session: Session, standing: Standing, death: Death): void {
 
 /** The head no longer counts among the ready; the lane is out of the way. */
 function rest(ledger: Ledger, freed: Freed, state: number): void {
-  setState(ledger, freed, { state, readyAt: ledger.now, flags: laneFlag.none, isCold: true });
+  const readyAt = ticksOf(ledger.now, freed.head);
+  setState(ledger, freed, { state, readyAt, flags: laneFlag.none, isCold: true });
   const tally = tallyOf(ledger, freed.subscription);
   tally.ready -= 1;
   tally.dead += 1;

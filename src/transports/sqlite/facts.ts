@@ -9,8 +9,9 @@
 
 import type { FactId } from '../../transport/transport.ts';
 import { addChore, dropChore, type Step, stepRows } from './chores.ts';
-import { laneFlag, mark, readyState } from './layout.ts';
+import { laneFlag, lastTickOf, mark, readyState, ticksOf } from './layout.ts';
 import { type Ledger, tallyOf } from './ledger.ts';
+import { letGoOn } from './return.ts';
 import type { Session } from './session.ts';
 import { record } from './story.ts';
 
@@ -75,7 +76,8 @@ function wakeIfReady(session: Session, lane: number, fact: FactId): void {
   const [number, id, acceptedAt, attempt, marks, messageId] = head;
   const subscription = ledger.topology.byNumber.get(number);
   if (subscription === undefined) return;
-  ledger.lanes.giveBackAt.run(readyState(marks), acceptedAt, laneFlag.none, 0, lane);
+  const readyAt = ticksOf(acceptedAt, id);
+  ledger.lanes.giveBackAt.run(readyState(marks), readyAt, laneFlag.none, 0, lane);
   const tally = tallyOf(ledger, subscription);
   tally.waiting -= 1;
   tally.ready += 1;
@@ -92,13 +94,11 @@ export function endOverdueWaits(session: Session): void {
   const { ledger } = session;
   for (const { subscription } of session.consumers) {
     if (subscription === null || subscription.isGone) continue;
-    const overdue = ledger.lanes.overdue.all(subscription.number, ledger.now, stepRows);
+    const until = lastTickOf(ledger.now);
+    const overdue = ledger.lanes.overdue.all(subscription.number, until, stepRows);
     for (const [lane] of overdue) {
-      const head = ledger.facts.waitingHead.get(lane);
       ledger.facts.stopWaiting.run(lane);
-      if (head === undefined) continue;
-      const [, , acceptedAt, , marks] = head;
-      ledger.lanes.giveBackAt.run(readyState(marks), acceptedAt, laneFlag.none, 0, lane);
+      letGoOn(ledger, lane);
       const tally = tallyOf(ledger, subscription);
       tally.waiting -= 1;
       tally.ready += 1;

@@ -68,6 +68,27 @@ export const laneFlag = {
   retrying: 1,
 } as const;
 
+const ticksPerMs = 4_096;
+/** So that ticks stay below 2^53 until 2089. */
+const firstMs = Date.UTC(2020, 0, 1);
+
+/**
+ * `ml_lane.ready_at`: an instant in ticks, 4,096 to the millisecond. The place within a millisecond
+ * is given by the sequence, so that lanes are in the order of their heads however many came at once.
+ */
+export function ticksOf(ms: number, id: number = 0): number {
+  return (Math.ceil(ms) - firstMs) * ticksPerMs + (id % ticksPerMs);
+}
+
+/** The last tick that is not after an instant. */
+export function lastTickOf(ms: number): number {
+  return ticksOf(Math.floor(ms) + 1) - 1;
+}
+
+export function msOf(ticks: number): number {
+  return Math.floor(ticks / ticksPerMs) + firstMs;
+}
+
 /** The state of a lane that may be claimed, by the mark of its head. */
 export function readyState(marks: number): number {
   const level = marks & mark.levels;

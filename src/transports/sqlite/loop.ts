@@ -41,6 +41,8 @@ export interface LoopOptions {
   failed(error: MaloteError): void;
   /** Called after a commit that made something ready for others. */
   ring(): void;
+  /** Called now and then with the other sessions of the file. */
+  met(peers: readonly number[]): void;
   /** Begins a transaction that writes, or throws. */
   begin(): void;
 }
@@ -56,12 +58,13 @@ export interface Loop {
   deadlineAt(): number;
   /** Keeps the process alive as long as there is a consumer. */
   hold(hasConsumers: boolean): void;
-  /** No more turns; calls that wait reject, or with null are left unanswered. */
-  stop(error: MaloteError | null): void;
+  /** No more turns; calls that wait reject. */
+  stop(error: MaloteError): void;
 }
 
 const pollMs = 100;
 const failedAgainMs = 100;
+const busyMs = 0.5;
 const fewestOperations = 64;
 const usualOperations = 256;
 const mostOperations = 2_048;
@@ -107,6 +110,7 @@ export function createLoop(options: LoopOptions): Loop {
     const leases = book.touched.length > 0 ? suspectsBack(book.touched) : null;
     book.commit();
     if (ledger.stirred) options.ring();
+    if (result.peers !== null) options.met(result.peers);
     const more =
       wantsMore(session) || ledger.hasChores || everyCall.some((calls) => !calls.isEmpty);
     if (more) schedule();
@@ -154,14 +158,14 @@ export function createLoop(options: LoopOptions): Loop {
     for (const calls of everyCall) calls.rollback();
     tellLost();
     if (!busy && isFatal(error)) return end(named);
-    if (busy) expireCalls(named);
+    if (!busy) {
+      clock.setTimer(schedule, failedAgainMs).unref();
+      return;
+    }
+    expireCalls(named);
+    // What is called meanwhile waits with the others: the file is no freer for it.
     isScheduled = true;
-    clock.setTimer(again, busy ? 0.5 + session.random() : failedAgainMs);
-  }
-
-  function again(): void {
-    isScheduled = false;
-    run();
+    clock.setTimer(run, busyMs + session.random());
   }
 
   function failTouched({ plain, publishing }: Failures): void {
@@ -183,12 +187,12 @@ export function createLoop(options: LoopOptions): Loop {
     options.failed(error);
   }
 
-  function stop(error: MaloteError | null): void {
+  function stop(error: MaloteError): void {
     if (isStopped) return;
     isStopped = true;
     alarm?.cancel();
     poll.cancel();
-    if (error !== null) for (const calls of everyCall) calls.failAll(error);
+    for (const calls of everyCall) calls.failAll(error);
   }
 
   /** Everything that others hear of a committed turn. The next turn is arranged for by now. */

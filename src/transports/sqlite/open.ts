@@ -5,6 +5,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { MaloteError } from '../../errors.ts';
 import type { Host, Queue, Transport } from '../../transport/transport.ts';
+import { type Bell, createBell } from './bell.ts';
 import { createCalls } from './calls.ts';
 import { startCheckpoints } from './checkpoint.ts';
 import { createConsumer } from './consumers.ts';
@@ -41,7 +42,10 @@ interface Running {
   check(): void;
 }
 
-export async function openTransport(options: OpenOptions, host: Host): Promise<Transport<SqliteTransaction>> {
+export async function openTransport(
+  options: OpenOptions,
+  host: Host,
+): Promise<Transport<SqliteTransaction>> {
   const { path, durability } = options;
   const file = openFile(path, { durability, migrations });
   const where = `sqlite file "${file.path}"`;
@@ -54,6 +58,8 @@ export async function openTransport(options: OpenOptions, host: Host): Promise<T
   let state: 'open' | 'closing' | 'closed' = 'open';
   let closing: Promise<void> | null = null;
 
+  let bell: Bell | null = null;
+
   const loop = createLoop({
     session,
     intake,
@@ -63,7 +69,8 @@ export async function openTransport(options: OpenOptions, host: Host): Promise<T
     dataVersion: () => Number(Object.values(version.get()!)[0]),
     notify: host.notify,
     failed: host.failed,
-    ring: () => undefined,
+    ring: () => bell?.ring(),
+    met: (peers) => bell?.peers(peers),
     begin: () => checkpoints.begin(db),
   });
 
@@ -74,8 +81,9 @@ export async function openTransport(options: OpenOptions, host: Host): Promise<T
   async function command<Answer>(run: (session: Session) => Answer): Promise<Answer> {
     const answers = intake.commands.push([run], loop.deadlineAt());
     loop.schedule();
-    const [answer] = await answers;
-    return answer as Answer;
+    const [outcome] = await answers;
+    if (outcome!.kind === 'refused') throw outcome!.error;
+    return outcome!.answer as Answer;
   }
 
   async function run<Answer>(inside: (session: Session) => Answer): Promise<Answer> {
@@ -98,9 +106,11 @@ export async function openTransport(options: OpenOptions, host: Host): Promise<T
     }
   }
 
-  function release(error: MaloteError | null): void {
+  function release(goodbye: 'said' | 'unsaid'): void {
     state = 'closed';
-    loop.stop(error);
+    loop.stop(stopped(where));
+    if (goodbye === 'said') bell?.close();
+    else bell?.abandon();
     void checkpoints.stop();
     db.close();
   }
@@ -113,16 +123,23 @@ export async function openTransport(options: OpenOptions, host: Host): Promise<T
     } catch {
       // Busy or broken: what is held ends with the lease of this session.
     }
-    if (state !== 'closed') release(stopped(where));
+    if (state !== 'closed') release('said');
   }
 
   const running: Running = { session, intake, loop, command, check };
   try {
     await command(() => null);
   } catch (error) {
-    release(null);
+    release('unsaid');
     throw toMaloteError(error, where);
   }
+  bell = createBell({
+    path: file.path,
+    sessionId: session.id,
+    clock: host.clock,
+    onRing: loop.schedule,
+    onPeerGone: (peer) => loop.peerGone(Number(peer)),
+  });
   return {
     queue: createQueue(running),
     store: createStore({ run, read, now: () => host.clock.now() }),
@@ -134,7 +151,7 @@ export async function openTransport(options: OpenOptions, host: Host): Promise<T
       return closing;
     },
     abandon() {
-      if (state !== 'closed') release(null);
+      if (state !== 'closed') release('unsaid');
     },
   };
 }

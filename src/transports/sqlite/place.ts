@@ -8,7 +8,7 @@
 
 import type { FactId } from '../../transport/transport.ts';
 import { lackingOf, startWaiting } from './facts.ts';
-import { hashKey, laneFlag, laneState, mark } from './layout.ts';
+import { hashKey, laneFlag, laneState, mark, ticksOf } from './layout.ts';
 import { type Ledger, tallyOf } from './ledger.ts';
 import { rowsPerInsert, valuesPerRow } from './statements/messages.ts';
 import { listFacts, record } from './story.ts';
@@ -158,20 +158,20 @@ function openLane(ledger: Ledger, subscription: Subscription, opening: Opening):
   if (waits) {
     record(ledger, lane, { event: 'parked', attempt: 1, detail: listFacts(lacking) });
     startWaiting(ledger, lane, facts, deadlineAt);
-    ledger.lanes.add.run(...row, 1, laneState.waiting, deadlineAt, null, 0, laneFlag.none);
+    ledger.lanes.add.run(...row, 1, laneState.waiting, ticksOf(deadlineAt), null, 0, laneFlag.none);
     ledger.anyCold = true;
     tally.waiting += 1;
     return;
   }
   const taking = { lane, key, waitTimedOut: lacking !== null };
+  const readyAt = ticksOf(parcel.acceptedAt, lane);
   const owner = taker.takeLane(subscription, parcel, taking);
   if (owner === null) {
-    ledger.lanes.add.run(...row, 0, laneState.ready, parcel.acceptedAt, null, 0, laneFlag.none);
+    ledger.lanes.add.run(...row, 0, laneState.ready, readyAt, null, 0, laneFlag.none);
     tally.ready += 1;
     ledger.stirred = true;
   } else {
-    const at = parcel.acceptedAt;
-    ledger.lanes.add.run(...row, 0, laneState.leased, at, owner, lane, laneFlag.none);
+    ledger.lanes.add.run(...row, 0, laneState.leased, readyAt, owner, lane, laneFlag.none);
     tally.leased += 1;
   }
 }

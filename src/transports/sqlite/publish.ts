@@ -56,7 +56,7 @@ interface Storing {
 function store(ledger: Ledger, storing: Storing): void {
   const { outgoing, topic, taker } = storing;
   const { now } = ledger;
-  const dueAt = outgoing.delayMs > 0 ? now + outgoing.delayMs : 0;
+  const dueAt = outgoing.delayMs > 0 ? Math.ceil(now + outgoing.delayMs) : 0;
   if (topic.adopting.length > 0 || topic.direct.length === 0) keep(ledger, storing, dueAt);
   if (topic.direct.length === 0) return;
   const { id, body, headers, key, facts } = outgoing;

@@ -9,9 +9,10 @@
 
 import type { RedriveQuery } from '../../transport/store.ts';
 import { dropChore, stepRows } from './chores.ts';
-import { laneFlag, laneState, mark, readyState } from './layout.ts';
-import { type Ledger, tallyOf } from './ledger.ts';
+import { laneState, mark } from './layout.ts';
+import { tallyOf } from './ledger.ts';
 import { parseFacts, placeAgain } from './place.ts';
+import { letGoOn } from './return.ts';
 import type { Session } from './session.ts';
 import { record } from './story.ts';
 import type { Subscription } from './topology.ts';
@@ -66,7 +67,8 @@ function findNamed(
   { ledger, redrives }: Session,
   { ids, subscription }: Extract<RedriveQuery, { ids: readonly string[] }>,
 ): number[] {
-  const number = subscription === null ? null : ledger.topology.subscriptions.get(subscription)?.number;
+  const number =
+    subscription === null ? null : ledger.topology.subscriptions.get(subscription)?.number;
   const found = new Set<number>();
   for (const id of ids) {
     for (const [row, of] of redrives.named.all(id)) {
@@ -133,7 +135,8 @@ export function reopenStep({ ledger, redrives }: Session, lane: number): Reopeni
   const subscription = row === undefined ? undefined : ledger.topology.byNumber.get(row[0]);
   if (row === undefined || subscription === undefined) return { count: 0, isOpen: true };
   const [, , name, state] = row;
-  if (state !== laneState.blocked && state !== laneState.diverted) return { count: 0, isOpen: true };
+  if (state !== laneState.blocked && state !== laneState.diverted)
+    return { count: 0, isOpen: true };
   dropChore(ledger, { kind: 'divert', name: name ?? '', subject: lane });
   const letters = redrives.ofLane.all(lane, stepRows);
   for (const [id, attempt, reason] of letters) {
@@ -149,16 +152,4 @@ export function reopenStep({ ledger, redrives }: Session, lane: number): Reopeni
   if (letters.length === stepRows) return { count: letters.length, isOpen: false };
   letGoOn(ledger, lane);
   return { count: letters.length, isOpen: true };
-}
-
-/** A lane without a lease goes on with what it holds now, or is gone. */
-export function letGoOn(ledger: Ledger, lane: number): void {
-  const head = ledger.messages.headOfLane.get(lane);
-  if (head === undefined) {
-    ledger.lanes.remove.run(lane);
-    return;
-  }
-  const [, acceptedAt, , marks] = head;
-  ledger.lanes.giveBackAt.run(readyState(marks), acceptedAt, laneFlag.none, 0, lane);
-  ledger.stirred = true;
 }

@@ -1,8 +1,8 @@
 /** What becomes of everything this process holds when it leaves, or when its subscription does. */
 
-import { laneFlag, mark, readyState } from './layout.ts';
+import { mark } from './layout.ts';
 import { type HeldLease, type LaneLease, loose, type LooseLease } from './lease-book.ts';
-import { endLoose, makeReady, noteHead, takeBack } from './return.ts';
+import { endLoose, goOn, makeReady, noteHead, takeBack } from './return.ts';
 import type { Session } from './session.ts';
 import { record } from './story.ts';
 
@@ -41,14 +41,12 @@ function returnLane(session: Session, lease: LaneLease): void {
   const freed = takeBack(session, lease, lease.next);
   const head = ledger.messages.headOfLane.get(freed.lane);
   if (head === undefined) return;
-  const [id, acceptedAt, attempt, marks] = head;
+  const [id, , attempt, marks] = head;
   if (ledger.keepsJournal) {
     ledger.messages.note.run(attempt, marks | mark.storied, id);
     record(ledger, id, { event: 'released', attempt: attempt + 1 });
   }
-  const readyAt = acceptedAt;
-  ledger.lanes.giveBack.run(readyState(marks), readyAt, laneFlag.none, freed.lane);
-  ledger.stirred = true;
+  goOn(ledger, freed.lane);
 }
 
 function returnLoose(session: Session, lease: LooseLease): void {
@@ -59,7 +57,7 @@ function returnLoose(session: Session, lease: LooseLease): void {
     const marks = ledger.keepsJournal ? mark.storied : 0;
     record(ledger, id, { event: 'released', attempt: 1 });
     noteHead(ledger, freed, { id, attempt: 0, marks });
-    makeReady(ledger, freed, { marks, acceptedAt: ledger.now, afterMs: 0 });
+    makeReady(ledger, freed, { marks, since: ledger.now, afterMs: 0 });
   });
   endLoose(session, lease);
 }

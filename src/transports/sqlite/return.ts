@@ -5,7 +5,7 @@
  * changes is the mark of its head and the state of the lane.
  */
 
-import { laneFlag, readyState } from './layout.ts';
+import { laneFlag, readyState, ticksOf } from './layout.ts';
 import { type HeldLease, type LaneLease, loose, type LooseLease } from './lease-book.ts';
 import { type Ledger, tallyOf } from './ledger.ts';
 import type { Session } from './session.ts';
@@ -18,12 +18,15 @@ const coldFromMs = 5_000;
 /** A lane that has no lease any more and needs a state. */
 export interface Freed {
   readonly lane: number;
+  /** The message that was settled. */
+  readonly head: number;
   readonly isNew: boolean;
   readonly subscription: Subscription;
 }
 
 export interface NextState {
   readonly state: number;
+  /** In ticks. */
   readonly readyAt: number;
   readonly flags: number;
   readonly isCold: boolean;
@@ -41,7 +44,7 @@ export function takeBack(session: Session, lease: HeldLease, index: number): Fre
     book.out -= 1;
     tally.leased -= 1;
     tally.ready += 1;
-    return { lane, isNew: true, subscription };
+    return { lane, head: lane, isNew: true, subscription };
   }
   removeAcked(session, lease);
   const count = lease.ids.length - lease.next;
@@ -49,7 +52,7 @@ export function takeBack(session: Session, lease: HeldLease, index: number): Fre
   tally.leased -= count;
   tally.ready += count;
   endLaneLease(session, lease);
-  return { lane: lease.lane, isNew: false, subscription };
+  return { lane: lease.lane, head: lease.ids[index]!, isNew: false, subscription };
 }
 
 /** Writes what is different about the head of a freed lane. */
@@ -80,22 +83,24 @@ export function setState(ledger: Ledger, freed: Freed, next: NextState): void {
 export function makeReady(
   ledger: Ledger,
   freed: Freed,
-  ready: { readonly marks: number; readonly acceptedAt: number; readonly afterMs: number },
+  ready: { readonly marks: number; readonly since: number; readonly afterMs: number },
 ): void {
-  const { marks, acceptedAt, afterMs } = ready;
+  const { marks, since, afterMs } = ready;
   const state = readyState(marks);
   if (afterMs <= 0) {
-    setState(ledger, freed, { state, readyAt: acceptedAt, flags: laneFlag.none, isCold: false });
+    const readyAt = ticksOf(since, freed.head);
+    setState(ledger, freed, { state, readyAt, flags: laneFlag.none, isCold: false });
     ledger.stirred = true;
     return;
   }
-  const readyAt = ledger.now + afterMs;
+  const dueAt = Math.ceil(ledger.now + afterMs);
+  const readyAt = ticksOf(dueAt, freed.head);
   const isCold = afterMs >= coldFromMs;
   setState(ledger, freed, { state, readyAt, flags: laneFlag.retrying, isCold });
   const tally = tallyOf(ledger, freed.subscription);
   tally.ready -= 1;
   tally.retrying += 1;
-  if (readyAt < ledger.dueAt) ledger.dueAt = readyAt;
+  if (dueAt < ledger.dueAt) ledger.dueAt = dueAt;
 }
 
 /** Removes the acked messages of a lease from the file, with their stories. */
@@ -109,10 +114,31 @@ export function endLane(session: Session, lease: LaneLease): void {
   const { ledger } = session;
   endLaneLease(session, lease);
   if (Number(ledger.lanes.end.run(lease.lane).changes) > 0) return;
-  const head = ledger.messages.headOfLane.get(lease.lane);
-  if (head === undefined) return;
-  const [, acceptedAt, , marks] = head;
-  ledger.lanes.giveBack.run(readyState(marks), acceptedAt, laneFlag.none, lease.lane);
+  goOn(ledger, lease.lane);
+}
+
+/** A lane whose lease is over is ready by the age and the mark of its head. */
+export function goOn(ledger: Ledger, lane: number): void {
+  const head = ledger.messages.headOfLane.get(lane);
+  if (head === undefined) {
+    ledger.lanes.remove.run(lane);
+    return;
+  }
+  const [id, acceptedAt, , marks] = head;
+  ledger.lanes.giveBack.run(readyState(marks), ticksOf(acceptedAt, id), laneFlag.none, lane);
+  ledger.stirred = true;
+}
+
+/** The same for a lane that stood still. */
+export function letGoOn(ledger: Ledger, lane: number): void {
+  const head = ledger.messages.headOfLane.get(lane);
+  if (head === undefined) {
+    ledger.lanes.remove.run(lane);
+    return;
+  }
+  const [id, acceptedAt, , marks] = head;
+  const readyAt = ticksOf(acceptedAt, id);
+  ledger.lanes.giveBackAt.run(readyState(marks), readyAt, laneFlag.none, 0, lane);
   ledger.stirred = true;
 }
 

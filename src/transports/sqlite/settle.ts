@@ -10,7 +10,7 @@
 import type { Delivery, Outgoing, Settlement, SettleOutcome } from '../../transport/transport.ts';
 import { die } from './die.ts';
 import { lackingOf, openFact, startWaiting } from './facts.ts';
-import { laneFlag, laneState, mark } from './layout.ts';
+import { laneFlag, laneState, mark, ticksOf } from './layout.ts';
 import { type HeldLease, loose } from './lease-book.ts';
 import { type Ledger, tallyOf } from './ledger.ts';
 import { factsText, parseFacts } from './place.ts';
@@ -123,7 +123,7 @@ function retry(
   const freed = takeBack(session, lease, index);
   // Its process survived it: whatever a crash said about this message is answered.
   noteHead(ledger, freed, { id, attempt, marks: mark.storied });
-  makeReady(ledger, freed, { marks: 0, acceptedAt: ledger.now, afterMs });
+  makeReady(ledger, freed, { marks: 0, since: ledger.now, afterMs });
   return 'settled';
 }
 
@@ -141,7 +141,7 @@ function release(
   if (freed.isNew || marks !== before) {
     noteHead(ledger, freed, { id, attempt: attempt - 1, marks });
   }
-  makeReady(ledger, freed, { marks, acceptedAt, afterMs });
+  makeReady(ledger, freed, { marks, since: acceptedAt, afterMs });
   return 'settled';
 }
 
@@ -161,13 +161,14 @@ function park(
   const freed = takeBack(session, lease, index);
   noteHead(ledger, freed, { id, attempt: attempt - 1, marks });
   if (lacking === null) {
-    makeReady(ledger, freed, { marks, acceptedAt, afterMs: 0 });
+    makeReady(ledger, freed, { marks, since: acceptedAt, afterMs: 0 });
     return 'not-parked';
   }
   record(ledger, id, { event: 'parked', attempt, detail: listFacts(lacking) });
   const since = before === 0 ? acceptedAt : (redrivenAt(ledger, id) ?? acceptedAt);
-  const readyAt = since + lease.subscription.waitingDeadlineMs;
-  startWaiting(ledger, freed.lane, needs, readyAt);
+  const deadlineAt = since + lease.subscription.waitingDeadlineMs;
+  startWaiting(ledger, freed.lane, needs, deadlineAt);
+  const readyAt = ticksOf(deadlineAt);
   const { waiting: state } = laneState;
   setState(ledger, freed, { state, readyAt, flags: laneFlag.none, isCold: true });
   const tally = tallyOf(ledger, lease.subscription);

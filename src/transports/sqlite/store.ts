@@ -14,7 +14,7 @@ import type {
 } from '../../transport/store.ts';
 import type { DeadReason, Failure } from '../../transport/transport.ts';
 import { cancel } from './cancel.ts';
-import { endOfRange, keyedRange, looseRange } from './layout.ts';
+import { endOfRange, keyedRange, looseRange, msOf } from './layout.ts';
 import { checkLimit, pageOf, readCursor, writeCursor } from './pages.ts';
 import { redrive, type RunInTurn } from './redrive.ts';
 import type { Session } from './session.ts';
@@ -124,6 +124,8 @@ function waitingPage(session: Session, query: WaitingQuery): Page<WaitingMessage
   const kind = fact === null ? 'w' : 'f';
   const cursor = readCursor(kind, query.cursor, fact === null ? 3 : 1);
   if (number === undefined) return emptyPage;
+  // Who registered for a fact that holds waits for another one.
+  if (fact !== null && session.ledger.facts.holds.get(fact) !== undefined) return emptyPage;
   const rows = waitingRows(session, { fact, number, cursor, limit: limit + 1 });
   return pageOf(rows, limit, {
     item: (row) => waitingOf(session, row),
@@ -154,7 +156,7 @@ function waitingRows(
 }
 
 function waitingOf({ ledger }: Session, row: WaitingRow): WaitingMessage {
-  const [lane, number, name, deadlineAt, topic, id, acceptedAt, key] = row;
+  const [lane, number, name, readyAt, topic, id, acceptedAt, key] = row;
   return {
     id,
     topic: ledger.topology.topicByNumber.get(topic)?.name ?? '',
@@ -162,7 +164,7 @@ function waitingOf({ ledger }: Session, row: WaitingRow): WaitingMessage {
     key: key ?? name,
     waitingFor: ledger.facts.lacking.all(lane).flat(),
     acceptedAt,
-    deadlineAt,
+    deadlineAt: msOf(readyAt),
   };
 }
 

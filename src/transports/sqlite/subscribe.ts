@@ -17,13 +17,16 @@ import type { Subscription } from './topology.ts';
 export function subscribe(session: Session, specifications: readonly SubscriptionSpec[]): void {
   const { ledger } = session;
   for (const specification of specifications) checkUnchanged(ledger, specification);
+  const names = new Set(specifications.map(({ name }) => name));
+  const newNames = [...names].filter((name) => !ledger.topology.subscriptions.has(name));
+  checkRoom(session, newNames.length);
   const isNew = specifications.map(({ name }) => !ledger.topology.subscriptions.has(name));
-  const adopting = new Set<string>();
+  let isAdopting = false;
   specifications.forEach((specification, index) => {
     if (!isNew[index]) return change(session, specification);
-    for (const topic of add(session, specification)) adopting.add(topic);
+    if (add(session, specification)) isAdopting = true;
   });
-  for (const topic of adopting) addChore(ledger, { kind: 'adopt', name: topic, subject: 0 });
+  if (isAdopting) addChore(ledger, { kind: 'adopt', name: '', subject: 0 });
   reloadTopology(ledger);
 }
 
@@ -68,13 +71,13 @@ function changed(name: string, expected: string, got: string): MaloteError {
   );
 }
 
-/** Answers the topics of which it adopts what was kept. */
-function add(session: Session, specification: SubscriptionSpec): string[] {
+/** Answers whether there is something that it adopts. */
+function add(session: Session, specification: SubscriptionSpec): boolean {
   const { ledger, registry } = session;
   const { name, order, onDead, waits, waitingDeadlineMs, maxDepth, from } = specification;
   const number = freeNumber(session);
   const adopts = from === 'kept';
-  const adopted: string[] = [];
+  let isAdopting = false;
   registry.addTally.run(number, looseRange(number));
   for (const topicName of new Set(specification.topics)) {
     const topic = topicOf(ledger, topicName);
@@ -82,7 +85,7 @@ function add(session: Session, specification: SubscriptionSpec): string[] {
     // While others take over what was kept, a newcomer gets what comes from now on.
     const joins = hasKept && topic.adopting.length === 0;
     registry.addRoute.run(topic.number, number, joins ? 1 : 0);
-    if (joins) adopted.push(topicName);
+    if (joins) isAdopting = true;
   }
   registry.add.run(
     number,
@@ -95,7 +98,7 @@ function add(session: Session, specification: SubscriptionSpec): string[] {
     from,
     adopts ? 0 : ledger.sequence,
   );
-  return adopted;
+  return isAdopting;
 }
 
 function change(session: Session, specification: SubscriptionSpec): void {
@@ -121,10 +124,14 @@ function freeNumber({ registry }: Session): number {
     if (taken !== number) break;
     number += 1;
   }
-  if (number < mostSubscriptions) return number;
+  return number;
+}
+
+function checkRoom({ registry }: Session, more: number): void {
+  if (registry.numbers.all().length + more <= mostSubscriptions) return;
   throw new MaloteError(
     'ENGINE_FULL',
-    `a sqlite file must have at most ${mostSubscriptions} subscriptions, got one more; ` +
+    `a sqlite file must have at most ${mostSubscriptions} subscriptions, got ${more} more; ` +
       'unsubscribe those nobody consumes',
   );
 }

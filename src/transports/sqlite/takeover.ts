@@ -9,8 +9,9 @@
  * the single thing out is held against the message.
  */
 
-import { laneFlag, laneState, mark, readyState } from './layout.ts';
+import { laneFlag, laneState, mark, readyState, ticksOf } from './layout.ts';
 import { type Ledger, tallyOf } from './ledger.ts';
+import { goOn } from './return.ts';
 import type { Session } from './session.ts';
 import { record } from './story.ts';
 import type { Subscription } from './topology.ts';
@@ -104,11 +105,11 @@ function freeLane(
     ledger.lanes.end.run(lane);
     return;
   }
-  const [id, acceptedAt, attempt, marks] = head;
+  const [id, , attempt, marks] = head;
   const [covered] = ledger.messages.countUpTo.get(lane, row[6])!;
   const after = suspect(ledger, { id, attempt, marks, isAlone });
   ledger.messages.note.run(attempt + 1, after, id);
-  ledger.lanes.giveBack.run(readyState(after), acceptedAt, laneFlag.none, lane);
+  goOn(ledger, lane);
   count(subscription, covered);
 }
 
@@ -123,7 +124,7 @@ function freeLoose(
   const marks = suspect(ledger, { id, attempt: 0, marks: 0, isAlone });
   ledger.messages.setAside.run(1, marks, id);
   const state = readyState(marks);
-  ledger.lanes.add.run(id, number, 0, null, 0, state, ledger.now, null, 0, laneFlag.none);
+  ledger.lanes.add.run(id, number, 0, null, 0, state, ticksOf(ledger.now, id), null, 0, laneFlag.none);
 }
 
 /** Counts the crash against a message; answers its mark from now on. */

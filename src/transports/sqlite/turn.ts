@@ -13,6 +13,7 @@
  * Nothing here waits, and nothing is told to anybody: that is for after the commit.
  */
 
+import { MaloteError } from '../../errors.ts';
 import type {
   FactChange,
   Outgoing,
@@ -36,11 +37,18 @@ import { finishSettling, settleOne } from './settle.ts';
 import { choreSteps } from './chore-steps.ts';
 import { checkFence, renew, takeOverDead } from './takeover.ts';
 
-/** Something that is done once inside a turn and must be all or nothing. */
+/**
+ * Something that is done once inside a turn. It refuses by throwing a MaloteError before it has
+ * written anything: then only its own call rejects, and the turn goes on.
+ */
 export type Command = (session: Session) => unknown;
 
+export type CommandOutcome =
+  | { readonly kind: 'done'; readonly answer: unknown }
+  | { readonly kind: 'refused'; readonly error: MaloteError };
+
 export interface Intake {
-  readonly commands: Calls<Command, unknown>;
+  readonly commands: Calls<Command, CommandOutcome>;
   readonly marks: Calls<FactChange, null>;
   readonly settlements: Calls<Settlement, SettleOutcome>;
   readonly publishes: Calls<Outgoing, PublishOutcome>;
@@ -60,19 +68,21 @@ export interface TurnPlan {
 export interface TurnResult {
   /** What this session has to do by time alone, as far as it was looked at. */
   readonly agenda: Agenda;
+  /** The other sessions of the file, where this turn has read them. */
+  readonly peers: readonly number[] | null;
 }
 
 export function workTurn(session: Session, intake: Intake, plan: TurnPlan): TurnResult {
   const { ledger } = session;
   const { now, agenda } = plan;
-  openLedger(ledger, now);
+  openLedger(ledger, Math.floor(now));
   findSubscriptions(session);
   checkFence(session);
   const isRenewal = now >= agenda.renewAt;
   if (isRenewal) renew(session);
   const isTakeOver = now >= agenda.sessionsAt || plan.gone.size > 0;
   if (isTakeOver) takeOverDead(session, plan.gone);
-  intake.commands.work(plan.limit, (command) => command(session));
+  intake.commands.work(plan.limit, (command) => execute(session, command));
   findSubscriptions(session);
   takeIn(session, intake, plan);
   const isDue = now >= agenda.dueAt;
@@ -88,7 +98,10 @@ export function workTurn(session: Session, intake: Intake, plan: TurnPlan): Turn
   claimRest(session);
   for (const consumer of session.consumers) writeLeases(session, consumer);
   closeLedger(ledger);
-  return { agenda: readAgenda(session, { agenda, isRenewal, isTakeOver, isDue }) };
+  return {
+    agenda: readAgenda(session, { agenda, isRenewal, isTakeOver, isDue }),
+    peers: isRenewal ? session.rows.others.all(session.id).flat() : null,
+  };
 }
 
 function findSubscriptions(session: Session): void {
@@ -99,6 +112,15 @@ function findSubscriptions(session: Session): void {
   dropForgotten(session);
   for (const consumer of consumers) {
     consumer.subscription = subscriptions.get(consumer.name) ?? null;
+  }
+}
+
+function execute(session: Session, command: Command): CommandOutcome {
+  try {
+    return { kind: 'done', answer: command(session) };
+  } catch (error) {
+    if (error instanceof MaloteError) return { kind: 'refused', error };
+    throw error;
   }
 }
 

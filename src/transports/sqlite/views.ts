@@ -3,7 +3,7 @@
 import type { JournalEntry, MessageState, MessageView } from '../../transport/store.ts';
 import type { DeadReason, FactId } from '../../transport/transport.ts';
 import { noSubscription } from './cancel.ts';
-import { laneFlag, laneState, mark, subscriptionOf } from './layout.ts';
+import { laneFlag, laneState, mark, msOf, subscriptionOf } from './layout.ts';
 import type { Session } from './session.ts';
 import type { Subscription } from './topology.ts';
 
@@ -41,7 +41,8 @@ function viewsOfMessages(session: Session, id: string, now: number): MessageView
     const [number, lane, acceptedAt, attempt, marks, topic, key] = row;
     const subscription = ledger.topology.byNumber.get(subscriptionOf(number));
     if (subscription === undefined) continue;
-    const standing = lane === 0 ? looseStanding(session, number) : laneStanding(session, lane, number);
+    const standing =
+      lane === 0 ? looseStanding(session, number) : laneStanding(session, lane, number);
     // A dead head is shown as the dead letter it is.
     if (standing === null) continue;
     const { state, readyAt, name, waitingFor } = standing;
@@ -88,7 +89,7 @@ function laneStanding({ ledger }: Session, lane: number, id: number): Stand | nu
   if (state === laneState.waiting) {
     return { ...ready, state: 'waiting', waitingFor: ledger.facts.lacking.all(lane).flat() };
   }
-  return (flags & laneFlag.retrying) === 0 ? ready : { ...ready, state: 'retrying', readyAt };
+  return (flags & laneFlag.retrying) === 0 ? ready : { ...ready, state: 'retrying', readyAt: msOf(readyAt) };
 }
 
 function viewsOfDead(session: Session, id: string): MessageView[] {
@@ -137,17 +138,14 @@ function viewsOfKept(session: Session, id: string, now: number): MessageView[] {
 }
 
 /** Messages that named something to be recognised by are remembered after they are gone. */
-function viewsOfGone(
-  session: Session,
-  id: string,
-  alive: readonly MessageView[],
-): MessageView[] {
+function viewsOfGone(session: Session, id: string, alive: readonly MessageView[]): MessageView[] {
   const seen = session.views.seen.get(id);
   if (seen === undefined) return [];
   const [, topicNumber, acceptedAt, sequence, list] = seen;
   const topic = topicName(session, topicNumber);
   const cancelled = list === null ? [] : (JSON.parse(list) as number[]);
-  const has = (name: string | null): boolean => alive.some(({ subscription }) => subscription === name);
+  const has = (name: string | null): boolean =>
+    alive.some(({ subscription }) => subscription === name);
   if (has(null)) return [];
   if (cancelled.includes(noSubscription)) {
     return [view(topic, { id, state: 'cancelled', acceptedAt })];

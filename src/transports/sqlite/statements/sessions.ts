@@ -11,6 +11,7 @@ export const sessionTexts = {
     insert into ml_session (id, until_at) values (?, ?)
     on conflict (id) do update set until_at = excluded.until_at` as Sql,
   remove: 'delete from ml_session where id = ?' as Sql,
+  others: 'select id from ml_session where id <> ?' as Sql<[id: number]>,
   expired: 'select id from ml_session where until_at <= ? and id <> ?' as Sql<[id: number]>,
   nextEnd: 'select min(until_at) from ml_session where id <> ?' as Sql<[untilAt: number | null]>,
   leasesOf: 'select id, subscription, lo, hi, lanes from ml_lease where owner = ?' as Sql<

@@ -34,11 +34,13 @@ export const shelfTexts = {
   addKept: `
     insert into ml_kept (id, topic, due_at, accepted_at, message_id, headers, facts, key, body)
     values (?, ?, ?, ?, ?, ?, ?, ?, ?)` as Sql,
+  // In the order of acceptance, over all topics.
   kept: `
-    select id, due_at, accepted_at, message_id, headers, facts, key, body
-    from ml_kept where topic = ? order by id limit 0 + ?` as Sql<
+    select id, topic, due_at, accepted_at, message_id, headers, facts, key, body
+    from ml_kept where id > ? order by id limit 0 + ?` as Sql<
     [
       id: number,
+      topic: number,
       dueAt: number,
       acceptedAt: number,
       messageId: string,

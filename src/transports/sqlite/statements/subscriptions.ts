@@ -17,7 +17,8 @@ export const subscriptionTexts = {
     insert or ignore into ml_route (topic, subscription, adopting) values (?, ?, ?)` as Sql,
   removeRoute: 'delete from ml_route where topic = ? and subscription = ?' as Sql,
   removeRoutes: 'delete from ml_route where subscription = ?' as Sql,
-  adopted: 'update ml_route set adopting = 0 where topic = ?' as Sql,
+  // The whole of a small table, once per adoption.
+  adopted: 'update ml_route set adopting = 0 where adopting = 1' as Sql,
   pause: 'update ml_subscription set paused = ? where number = ?' as Sql,
   forgetName: 'update ml_subscription set name = null where number = ?' as Sql,
   remove: 'delete from ml_subscription where number = ?' as Sql,

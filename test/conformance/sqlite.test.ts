@@ -1,0 +1,20 @@
+/** The SQLite engine keeps every promise it makes, over real files, several connections to each. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { sqlite } from 'malote/sqlite';
+import { runConformance } from 'malote/testing';
+import { test } from 'vitest';
+import { seeds } from './seeds.ts';
+
+runConformance({
+  engine() {
+    const folder = mkdtempSync(join(tmpdir(), 'malote-sqlite-'));
+    return {
+      make: () => sqlite(join(folder, 'malote.db')),
+      remove: () => rmSync(folder, { recursive: true }),
+    };
+  },
+  test,
+  seeds,
+});
