@@ -10,8 +10,10 @@
 import { optionInvalid, optionUnknown } from '../../errors.ts';
 import type { Capabilities } from '../../transport/capabilities.ts';
 import type { Engine } from '../../transport/transport.ts';
+import { createBroker } from './broker.ts';
 import { openLanes } from './lanes.ts';
 import { createServer } from './lanes-server.ts';
+import { openPartitions } from './partitions.ts';
 
 export interface MemoryOptions {
   /**
@@ -39,13 +41,32 @@ const lanesCapabilities: Capabilities = {
   maxBodyBytes: 2 ** 29,
 };
 
+const partitionsCapabilities: Capabilities = {
+  ...lanesCapabilities,
+  delivery: 'partitions',
+  lease: 'connection',
+  fencing: false,
+  dedupe: false,
+  atomicSettle: false,
+};
+
 export function memory(options: MemoryOptions = {}): Engine {
   checkOptions(options);
+  if (options.shape === 'partitions') return partitioned(options.partitions ?? 8);
   const server = createServer();
   return {
     name: 'memory',
     capabilities: lanesCapabilities,
     open: async (host) => openLanes(server, host),
+  };
+}
+
+function partitioned(partitions: number): Engine {
+  const broker = createBroker(partitions);
+  return {
+    name: 'memory',
+    capabilities: partitionsCapabilities,
+    open: async (host) => openPartitions(broker, host),
   };
 }
 

@@ -158,7 +158,7 @@ export function waitingPage(server: Server, query: WaitingQuery, step: Step): Pa
     {
       query,
       numberOf: ({ waitNumber }) => waitNumber,
-      show: (lane, name) => waitingView(server.catalog.byName.get(name)!.table, lane.head!),
+      show: (lane, name) => waitingView(server.catalog.byName.get(name)!.table, lane),
     },
   );
 }

@@ -1,9 +1,10 @@
 /** How an entry of a lane table looks to those who ask for a message. */
 
-import type { Entry, LaneTable } from '../../transport/lane-table.ts';
+import type { Entry, Lane, LaneTable } from '../../transport/lane-table.ts';
 import { deadlineOf } from '../../transport/lane-table-lanes.ts';
 import { factsLacking } from '../../transport/lane-table-waiting.ts';
 import type { MessageState, MessageView, WaitingMessage } from '../../transport/store.ts';
+import type { Carried } from './broker.ts';
 import type { DeadRecord } from './dead-letters.ts';
 import type { KeptMessage } from './catalog.ts';
 
@@ -62,7 +63,26 @@ export function viewOfKept({ message, acceptedAt }: KeptMessage, now: number): M
   };
 }
 
-export function waitingView(table: LaneTable, entry: Entry): WaitingMessage {
+/** A message in a queue of the broker that no owner has taken in. */
+export function viewOfCarried({ message, queue, acceptedAt, at, state }: Carried): MessageView {
+  const isDelayed = state === 'delayed';
+  return {
+    id: message.id,
+    topic: message.topic,
+    subscription: queue.subscription.spec.name,
+    state: isDelayed ? 'scheduled' : 'ready',
+    key: queue.partition === null ? null : message.key,
+    attempts: (queue.subscription.notes.get(message.id)?.attempt ?? 1) - 1,
+    acceptedAt,
+    readyAt: isDelayed ? at : null,
+    waitingFor: [],
+    reason: null,
+    history: [],
+  };
+}
+
+export function waitingView(table: LaneTable, { head }: Lane): WaitingMessage {
+  const entry = head!;
   return {
     id: entry.message.id,
     topic: entry.message.topic,

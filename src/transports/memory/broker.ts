@@ -1,0 +1,388 @@
+/**
+ * The shared side of the memory engine in its `partitions` shape: a broker, with no more abilities
+ * than brokers have. This file holds its records, queues and pushes.
+ *
+ * - A keyed message goes to one of the fixed partitions of each subscription, by the hash of its
+ *   key, one without order to a queue that all share. A queue pushes in order; what a lost
+ *   connection had not acknowledged returns in order, marked as redelivered and nothing more.
+ * - A partition belongs to one member at a time (`broker-members.ts`).
+ * - A call takes effect at once and is confirmed in a later turn of the event loop: whoever needs
+ *   to know waits for {@link Broker.confirm}, and may be gone by then.
+ * - Nothing here spans two steps: an ack, a dead letter, a note and a fact are stored one by one.
+ */
+
+import type { LaneTable, Entry, Story } from '../../transport/lane-table.ts';
+import {
+  createHeap,
+  heapPush,
+  heapRemove,
+  type Heap,
+  type HeapItem,
+} from '../../transport/heap.ts';
+import {
+  append,
+  createList,
+  prepend,
+  unlink,
+  type LinkedList,
+  type Links,
+} from '../../transport/linked-list.ts';
+import type { CancelOutcome } from '../../transport/store.ts';
+import type { FactChange, FactId, Outgoing, SubscriptionSpec } from '../../transport/transport.ts';
+import { createCatalog, type Catalog } from './catalog.ts';
+import { createDeadLetters, type DeadLetters, type DeadRecord } from './dead-letters.ts';
+import { createFinished, type Finished } from './finished.ts';
+
+/** A message on its way through the broker; `reopen` is an order to the owner of a key. */
+export interface Carried extends HeapItem, Links<Carried> {
+  readonly kind: 'message' | 'reopen';
+  readonly tag: number;
+  readonly message: Outgoing;
+  readonly acceptedAt: number;
+  readonly queue: BrokerQueue;
+  redelivered: boolean;
+  state: 'delayed' | 'ready' | 'pushed' | 'gone';
+  channel: Channel | null;
+  /** What a copy that was sent back carries with it. */
+  readonly story: Story | null;
+  /** Its dead letter is stored; the ack is still to come. */
+  isBuried: boolean;
+}
+
+export interface BrokerQueue {
+  readonly subscription: BrokerSubscription;
+  /** Null for the messages without order. */
+  readonly partition: number | null;
+  readonly ready: LinkedList<Carried>;
+  readonly channels: Set<Channel>;
+  /** What the last owner left was not at work, however often it was delivered. */
+  isClean: boolean;
+  /** The owner was asked to let go. */
+  isMoving: boolean;
+}
+
+/** A member's hold on a queue. */
+export interface Channel {
+  readonly queue: BrokerQueue;
+  readonly member: Member;
+  readonly unacked: LinkedList<Carried>;
+  /** How many more may be pushed. */
+  room: number;
+}
+
+/** What an owner writes down about a message that is no longer ordinary. */
+export interface Note {
+  readonly attempt: number;
+  readonly readyAt: number;
+  /** Whether it was about to run when this was written, and in what company. */
+  readonly running: 'no' | 'beside' | 'alone';
+  /** A dead letter of it is being stored. */
+  readonly isDying: boolean;
+  readonly story: Story | null;
+  readonly needs: readonly FactId[];
+}
+
+/** One process in one subscription, as the broker sees it. */
+export interface Member {
+  readonly subscription: BrokerSubscription;
+  readonly channels: Set<Channel>;
+  isLeaving: boolean;
+  assigned(channel: Channel): void;
+  /** Asks for a partition back, as soon as nothing of it is at work. */
+  revoked(channel: Channel): void;
+  pushed(channel: Channel, batch: readonly Carried[]): void;
+  /** The specification or the pause changed. */
+  changed(): void;
+  /** The subscription is gone. */
+  forgotten(): void;
+  /** For those who look: what the owner makes of the messages with this id. */
+  find(id: string): readonly { readonly table: LaneTable; readonly entry: Entry }[];
+  cancel(id: string): CancelOutcome;
+  tables(): readonly LaneTable[];
+}
+
+export interface BrokerSubscription {
+  spec: SubscriptionSpec;
+  isPaused: boolean;
+  readonly partitions: readonly BrokerQueue[];
+  readonly shared: BrokerQueue;
+  readonly members: Set<Member>;
+  readonly carried: Map<number, Carried>;
+  readonly byId: Map<string, Set<Carried>>;
+  readonly notes: Map<string, Note>;
+  /** Keys held shut by dead letters. */
+  readonly shut: Map<string, 'blocked' | 'diverting'>;
+  /** Dead letters on their way back into a key that they held shut. */
+  readonly returning: Map<string, DeadRecord[]>;
+  delayedCount: number;
+  /** Buried, and not yet acknowledged in their queue. */
+  buriedCount: number;
+  doneCount: number;
+  cancelledCount: number;
+}
+
+export interface BrokerConnection {
+  /** Hears when the next delayed message is due. */
+  alarm(at: number): void;
+  /** Facts were added to the log. */
+  tail(): void;
+  /** How much of the log it has read. */
+  position: number;
+}
+
+/** The log of facts, and what holds at its end. */
+export interface FactLog {
+  readonly entries: FactChange[];
+  /** How many entries were cut off, as everyone has read them. */
+  start: number;
+  readonly holding: Set<FactId>;
+}
+
+export interface Broker {
+  readonly catalog: Catalog<BrokerSubscription>;
+  readonly partitionCount: number;
+  readonly connections: Set<BrokerConnection>;
+  readonly delayed: Heap<Carried>;
+  readonly dead: DeadLetters;
+  readonly finished: Finished;
+  readonly factLog: FactLog;
+  readonly dirty: Set<BrokerQueue>;
+  lastNumber: number;
+  isPushing: boolean;
+  confirmation: Promise<void> | null;
+}
+
+export function createBroker(partitionCount: number): Broker {
+  return {
+    catalog: createCatalog(),
+    partitionCount,
+    connections: new Set(),
+    delayed: createHeap(),
+    dead: createDeadLetters(),
+    finished: createFinished(),
+    factLog: { entries: [], start: 0, holding: new Set() },
+    dirty: new Set(),
+    lastNumber: 0,
+    isPushing: false,
+    confirmation: null,
+  };
+}
+
+export function createSubscription(broker: Broker, spec: SubscriptionSpec): BrokerSubscription {
+  const partitions: BrokerQueue[] = [];
+  const subscription: BrokerSubscription = {
+    spec,
+    isPaused: false,
+    partitions,
+    shared: null as unknown as BrokerQueue,
+    members: new Set(),
+    carried: new Map(),
+    byId: new Map(),
+    notes: new Map(),
+    shut: new Map(),
+    returning: new Map(),
+    delayedCount: 0,
+    buriedCount: 0,
+    doneCount: 0,
+    cancelledCount: 0,
+  };
+  for (let partition = 0; partition < broker.partitionCount; partition++) {
+    partitions.push(createQueue(subscription, partition));
+  }
+  return Object.assign(subscription, { shared: createQueue(subscription, null) });
+}
+
+function createQueue(subscription: BrokerSubscription, partition: number | null): BrokerQueue {
+  return {
+    subscription,
+    partition,
+    ready: createList(),
+    channels: new Set(),
+    isClean: true,
+    isMoving: false,
+  };
+}
+
+export function nextNumber(broker: Broker): number {
+  broker.lastNumber += 1;
+  return broker.lastNumber;
+}
+
+/** Resolves when everything called until now is stored. */
+export function confirm(broker: Broker): Promise<void> {
+  broker.confirmation ??= new Promise((resolve) => {
+    setImmediate(() => {
+      broker.confirmation = null;
+      resolve();
+    });
+  });
+  return broker.confirmation;
+}
+
+export function queueFor(broker: Broker, to: BrokerSubscription, key: string | null): BrokerQueue {
+  if (key === null || to.spec.order === 'none') return to.shared;
+  return to.partitions[partitionOf(key, broker.partitionCount)]!;
+}
+
+/** FNV-1a over the characters of the key, then spread: any function that never changes will do. */
+export function partitionOf(key: string, partitions: number): number {
+  let hash = 0x811c9dc5;
+  for (let index = 0; index < key.length; index++) {
+    hash = Math.imul(hash ^ key.charCodeAt(index), 0x01000193);
+  }
+  return ((hash ^ (hash >>> 15)) >>> 0) % partitions;
+}
+
+export interface Sending {
+  readonly kind: Carried['kind'];
+  readonly message: Outgoing;
+  readonly acceptedAt: number;
+  readonly dueAt: number;
+  readonly now: number;
+  readonly story: Story | null;
+}
+
+export function send(broker: Broker, queue: BrokerQueue, sending: Sending): Carried {
+  const { subscription } = queue;
+  const number = nextNumber(broker);
+  const carried: Carried = {
+    kind: sending.kind,
+    tag: number,
+    message: sending.message,
+    acceptedAt: sending.acceptedAt,
+    queue,
+    redelivered: false,
+    state: 'ready',
+    channel: null,
+    story: sending.story,
+    isBuried: false,
+    at: sending.dueAt,
+    order: number,
+    position: -1,
+    previous: null,
+    next: null,
+  };
+  if (carried.kind === 'message') {
+    subscription.carried.set(carried.tag, carried);
+    const same = subscription.byId.get(carried.message.id);
+    if (same === undefined) subscription.byId.set(carried.message.id, new Set([carried]));
+    else same.add(carried);
+  }
+  if (sending.dueAt <= sending.now) makeReady(broker, carried);
+  else {
+    carried.state = 'delayed';
+    subscription.delayedCount += 1;
+    heapPush(broker.delayed, carried);
+    alarm(broker);
+  }
+  return carried;
+}
+
+/** Pushes what became due. */
+export function tick(broker: Broker, now: number): void {
+  for (let next = broker.delayed.items[0]; next && next.at <= now; next = broker.delayed.items[0]) {
+    heapRemove(broker.delayed, next);
+    next.queue.subscription.delayedCount -= 1;
+    makeReady(broker, next);
+  }
+  alarm(broker);
+}
+
+/** The message leaves its queue for good, and its note with it. */
+export function ackCarried(broker: Broker, carried: Carried): void {
+  const { subscription } = carried.queue;
+  if (carried.state === 'gone') return;
+  if (carried.state === 'pushed') unlink(carried.channel!.unacked, carried);
+  else if (carried.state === 'ready') unlink(carried.queue.ready, carried);
+  else {
+    heapRemove(broker.delayed, carried);
+    subscription.delayedCount -= 1;
+  }
+  carried.state = 'gone';
+  carried.channel = null;
+  subscription.carried.delete(carried.tag);
+  if (carried.isBuried) subscription.buriedCount -= 1;
+  if (carried.kind === 'reopen') return;
+  const { id } = carried.message;
+  const same = subscription.byId.get(id);
+  same?.delete(carried);
+  if (same?.size !== 0) return;
+  subscription.byId.delete(id);
+  subscription.notes.delete(id);
+}
+
+/** What was pushed and not acknowledged goes back to where it stood. */
+export function closeChannel(broker: Broker, channel: Channel): void {
+  const { queue, unacked, member } = channel;
+  for (let last = unacked.tail; last !== null; last = unacked.tail) {
+    unlink(unacked, last);
+    last.redelivered = true;
+    last.state = 'ready';
+    last.channel = null;
+    prepend(queue.ready, last);
+  }
+  queue.channels.delete(channel);
+  member.channels.delete(channel);
+  push(broker, queue);
+}
+
+export function openChannel(broker: Broker, queue: BrokerQueue, member: Member): Channel {
+  const channel: Channel = { queue, member, unacked: createList(), room: 0 };
+  queue.channels.add(channel);
+  member.channels.add(channel);
+  push(broker, queue);
+  return channel;
+}
+
+/** Has the queue looked at in the next turn. */
+export function push(broker: Broker, queue: BrokerQueue): void {
+  broker.dirty.add(queue);
+  if (broker.isPushing) return;
+  broker.isPushing = true;
+  setImmediate(() => {
+    broker.isPushing = false;
+    const queues = [...broker.dirty];
+    broker.dirty.clear();
+    for (const one of queues) pushQueue(one);
+  });
+}
+
+function pushQueue(queue: BrokerQueue): void {
+  const open = [...queue.channels].filter(({ room }) => room > 0);
+  // Fair shares first; what is left over goes to whoever still has room.
+  const share = Math.ceil(queue.ready.size / Math.max(1, open.length));
+  for (const channel of open) pushTo(channel, share);
+}
+
+function pushTo(channel: Channel, most: number): void {
+  const { queue } = channel;
+  const batch: Carried[] = [];
+  for (let next = queue.ready.head; next !== null; next = queue.ready.head) {
+    if (batch.length >= most || channel.room === 0) break;
+    unlink(queue.ready, next);
+    append(channel.unacked, next);
+    next.state = 'pushed';
+    next.channel = channel;
+    channel.room -= 1;
+    batch.push(next);
+  }
+  if (batch.length > 0) channel.member.pushed(channel, batch);
+}
+
+function makeReady(broker: Broker, carried: Carried): void {
+  carried.state = 'ready';
+  append(carried.queue.ready, carried);
+  push(broker, carried.queue);
+}
+
+function alarm(broker: Broker): void {
+  const at = broker.delayed.items[0]?.at ?? Number.POSITIVE_INFINITY;
+  for (const connection of broker.connections) connection.alarm(at);
+}
+
+/** Messages of a subscription that are neither done nor dead. */
+export function depthOf({ carried, buriedCount, returning }: BrokerSubscription): number {
+  let back = 0;
+  for (const records of returning.values()) back += records.length;
+  return carried.size - buriedCount + back;
+}

@@ -1,0 +1,296 @@
+/**
+ * A connection's side of one subscription in the `partitions` shape: the partitions it owns, each
+ * with a lane table that turns pushes into lane leases.
+ *
+ * Back-off, waiting and order live here, in memory; what has to outlive this process is written to
+ * the broker as notes. Nothing that is no longer ordinary runs before its note is confirmed.
+ */
+
+import {
+  createLaneTable,
+  type Claimant,
+  type Entry,
+  type Holder,
+  type LaneTable,
+  type Step,
+} from '../../transport/lane-table.ts';
+import { isShut, pushHeld, reopen, shut } from '../../transport/lane-table-lanes.ts';
+import type { FactId, Host, Lease, Sink } from '../../transport/transport.ts';
+import {
+  ackCarried,
+  confirm,
+  nextNumber,
+  partitionOf,
+  push,
+  type Broker,
+  type BrokerSubscription,
+  type Carried,
+  type Channel,
+  type Member,
+  type Note,
+} from './broker.ts';
+import { dropReturning, isBuried, takeReturning } from './broker-steps.ts';
+import type { DeadRecord } from './dead-letters.ts';
+import { arrivalOf, copyOf } from './partition-intake.ts';
+import { storyOfReturn } from './returns.ts';
+
+/** What all subscriptions of one connection share. */
+export interface PartitionContext {
+  readonly broker: Broker;
+  readonly host: Host;
+  readonly holder: Holder;
+  readonly facts: Set<FactId>;
+  isOpen(): boolean;
+  step(): Step;
+  /** Looks soon for what can be delivered. */
+  look(): void;
+  nextLease(): Lease;
+  /** An entry met a diverting lane. */
+  diverted(member: PartitionMember, entry: Entry, step: Step): void;
+}
+
+/** A queue that was assigned: its channel, and the table that takes in what it pushes. */
+export interface Hold {
+  readonly channel: Channel;
+  readonly table: LaneTable;
+  readonly isClean: boolean;
+  isDraining: boolean;
+  /** More was asked of the broker and nothing has come yet: some credit is left for it. */
+  isAsking: boolean;
+  /** Pushes that still wait for their notes to be read. */
+  readings: number;
+  lastReading: Promise<void>;
+}
+
+/** Where an entry came from, and so where it is acknowledged. */
+export interface Source {
+  readonly hold: Hold;
+  /** The message itself, or the order to reopen its key. */
+  readonly carried: Carried;
+  /** A dead letter that returned to its key. */
+  readonly record: DeadRecord | null;
+}
+
+export interface PartitionConsumer extends Claimant {
+  readonly sink: Sink;
+  stopped: boolean;
+}
+
+export interface PartitionMember extends Member {
+  readonly context: PartitionContext;
+  readonly consumers: Set<PartitionConsumer>;
+  readonly holds: Map<Channel, Hold>;
+  readonly sources: Map<number, Source>;
+  /** Dead letters that returned by an order to reopen, and are not settled yet. */
+  readonly returns: Map<Carried, Set<number>>;
+}
+
+/** Messages of a partition that may be here; those that are held back do not count. */
+const windowSize = 1_000;
+
+const noNotes: ReadonlyMap<string, Note> = new Map();
+
+export function takeHold(member: PartitionMember, channel: Channel): void {
+  const { context, subscription } = member;
+  const { queue } = channel;
+  const table = createLaneTable({
+    subscription: subscription.spec.name,
+    settings: subscription.spec,
+    facts: context.facts,
+    nextLease: context.nextLease,
+    diverted: (entry, step) => context.diverted(member, entry, step),
+  });
+  table.paused = subscription.isPaused;
+  const { isClean } = queue;
+  member.holds.set(channel, {
+    channel,
+    table,
+    isClean: isClean && queue.partition !== null,
+    isDraining: false,
+    isAsking: false,
+    readings: 0,
+    lastReading: Promise.resolve(),
+  });
+  // From now on something of it may be at work, until the opposite is written.
+  queue.isClean = false;
+  for (const [key, state] of subscription.shut) {
+    const partition = partitionOf(key, context.broker.partitionCount);
+    if (partition === queue.partition) shut(table, key, state);
+  }
+  context.look();
+}
+
+/** Forgets a hold with all that stood in its table; the queue still has it. */
+export function dropHold(member: PartitionMember, hold: Hold): void {
+  member.holds.delete(hold.channel);
+  for (const [tag, source] of member.sources) if (source.hold === hold) member.sources.delete(tag);
+  for (const control of member.returns.keys()) {
+    if (control.queue === hold.channel.queue) member.returns.delete(control);
+  }
+}
+
+/** Takes pushed messages in, in order: those pushed before not until their notes are read. */
+export function takePush(member: PartitionMember, hold: Hold, batch: readonly Carried[]): void {
+  const { context, subscription } = member;
+  const again = batch.filter(({ redelivered }) => redelivered).map(({ message }) => message.id);
+  if (again.length === 0 && hold.readings === 0) {
+    takeBatch(member, hold, { batch, notes: noNotes });
+    return;
+  }
+  hold.readings += 1;
+  hold.lastReading = hold.lastReading
+    .then(() => readNotes(context.broker, subscription, again))
+    .then((notes) => {
+      hold.readings -= 1;
+      if (!context.isOpen() || member.holds.get(hold.channel) !== hold) return;
+      takeBatch(member, hold, { batch, notes });
+    });
+}
+
+async function readNotes(
+  broker: Broker,
+  subscription: BrokerSubscription,
+  ids: readonly string[],
+): Promise<ReadonlyMap<string, Note>> {
+  await confirm(broker);
+  const notes = new Map<string, Note>();
+  for (const id of ids) {
+    const note = subscription.notes.get(id);
+    if (note !== undefined) notes.set(id, note);
+  }
+  return notes;
+}
+
+interface Batch {
+  readonly batch: readonly Carried[];
+  readonly notes: ReadonlyMap<string, Note>;
+}
+
+function takeBatch(member: PartitionMember, hold: Hold, { batch, notes }: Batch): void {
+  const { context, subscription } = member;
+  const step = context.step();
+  for (const carried of batch) {
+    // Cancelled while its note was read.
+    if (carried.state !== 'pushed') continue;
+    if (carried.kind === 'reopen') {
+      takeReturns(member, hold, { control: carried, step });
+      continue;
+    }
+    const note = notes.get(carried.message.id) ?? null;
+    if (note?.isDying === true && isBuried(context.broker, subscription, carried.message.id)) {
+      ackCarried(context.broker, carried);
+      continue;
+    }
+    member.sources.set(carried.tag, { hold, carried, record: null });
+    const taken = arrivalOf(hold.table, { carried, note, isClean: hold.isClean }, step);
+    pushHeld(hold.table, taken.arrival, taken.heldUntil, step);
+  }
+  context.look();
+}
+
+/** The dead letters of a key return to the front of its lane, and the lane opens. */
+function takeReturns(
+  member: PartitionMember,
+  hold: Hold,
+  { control, step }: { readonly control: Carried; readonly step: Step },
+): void {
+  const { context, subscription, sources } = member;
+  const { table } = hold;
+  const key = control.message.key ?? '';
+  const lane = table.byKey.get(key);
+  // What was diverted since the order was given goes back with the others.
+  if (lane !== undefined && isShut(lane.state)) takeReturning(context.broker, subscription, key);
+  const here = new Set([...sources.values()].map(({ record }) => record));
+  const records = (subscription.returning.get(key) ?? []).filter((record) => !here.has(record));
+  const pending = new Set<number>();
+  const arrivals = records.map((record) => {
+    const tag = nextNumber(context.broker);
+    pending.add(tag);
+    sources.set(tag, { hold, carried: control, record });
+    const { message, acceptedAt } = record;
+    const story = storyOfReturn(record, step);
+    const note = subscription.notes.get(message.id) ?? null;
+    const carried = { ...control, tag, order: tag, message, acceptedAt, story };
+    return arrivalOf(table, { carried, note, isClean: hold.isClean }, step).arrival;
+  });
+  member.returns.set(control, pending);
+  reopen(table, { key, arrivals }, step);
+  if (pending.size === 0) endReturn(member, hold, control);
+}
+
+/** The entry is done with for good: its origin forgets it. */
+export function finishSource(member: PartitionMember, { tag, message }: Entry): void {
+  const { context, subscription, sources, returns } = member;
+  const source = sources.get(tag);
+  if (source === undefined) return;
+  sources.delete(tag);
+  if (source.record === null) {
+    ackCarried(context.broker, source.carried);
+    return;
+  }
+  dropReturning(subscription, source.record);
+  if (!subscription.byId.has(message.id)) subscription.notes.delete(message.id);
+  const pending = returns.get(source.carried);
+  pending?.delete(tag);
+  if (pending?.size === 0) endReturn(member, source.hold, source.carried);
+}
+
+/** All that returned is settled: the key is open for whoever owns it next, unless it died again. */
+function endReturn(member: PartitionMember, hold: Hold, control: Carried): void {
+  const key = control.message.key ?? '';
+  member.returns.delete(control);
+  const lane = hold.table.byKey.get(key);
+  if (lane === undefined || !isShut(lane.state)) member.subscription.shut.delete(key);
+  ackCarried(member.context.broker, control);
+}
+
+/**
+ * Whether all that an owner before left in doubt has been judged here, so that what goes back now
+ * is known by its notes. What was pushed before stands before everything new.
+ */
+export function isJudged({ isClean, readings, channel }: Hold): boolean {
+  return isClean || (readings === 0 && channel.queue.ready.head?.redelivered !== true);
+}
+
+export interface Noting {
+  readonly running: Note['running'];
+  readonly isDying?: boolean;
+}
+
+/** Writes down what the next owner has to know; stored when the broker confirms. */
+export function writeNote(
+  { subscription }: PartitionMember,
+  entry: Entry,
+  { running, isDying = false }: Noting,
+): void {
+  subscription.notes.set(entry.message.id, {
+    attempt: entry.attempt,
+    readyAt: entry.state === 'retrying' ? entry.readyAt : 0,
+    running,
+    isDying,
+    story: copyOf(entry.story),
+    needs: entry.needs,
+  });
+}
+
+/** Gives a partition room for more, the shared queue as much as its consumers ask for. */
+export function refreshRoom(member: PartitionMember, hold: Hold): void {
+  const { channel, table } = hold;
+  const { counts } = table;
+  const isShared = channel.queue.partition === null;
+  let credit = 0;
+  for (const consumer of member.consumers) credit += consumer.credit;
+  const moving = channel.unacked.size - counts.standing;
+  const waiting = channel.unacked.size - counts.standing - counts.leased - counts.waiting;
+  const room = isShared ? credit - waiting : windowSize - moving;
+  const before = channel.room;
+  channel.room = hold.isDraining || subscriptionStops(member) ? 0 : Math.max(0, room);
+  if (channel.room <= before) return;
+  hold.isAsking = isShared && before === 0;
+  if (channel.queue.ready.size > 0) push(member.context.broker, channel.queue);
+}
+
+function subscriptionStops({ consumers }: PartitionMember): boolean {
+  for (const { stopped } of consumers) if (!stopped) return false;
+  return true;
+}

@@ -1,0 +1,276 @@
+/**
+ * Settlements in the `partitions` shape. The broker acknowledges and nothing else; everything
+ * around it is stored before, in steps of its own:
+ *
+ *     ack          publish and open facts ─▶ confirmed ─▶ ack
+ *     retry        the lane backs off here; a note tells the next owner
+ *     release,park the same
+ *     dead-letter  note "dying" ─▶ confirmed ─▶ dead letter stored ─▶ confirmed ─▶ ack
+ *
+ * A crash between two steps repeats the message, and never loses it.
+ */
+
+import { MaloteError } from '../../errors.ts';
+import { record, type Entry, type Step } from '../../transport/lane-table.ts';
+import {
+  ack,
+  die,
+  giveBack,
+  heldEntry,
+  noteFailure,
+  park,
+  retry,
+} from '../../transport/lane-table-settle.ts';
+import type { Delivery, Settlement, SettleOutcome } from '../../transport/transport.ts';
+import { confirm } from './broker.ts';
+import { appendFacts } from './broker-facts.ts';
+import { buryCopy, firstFull, publishOne } from './broker-steps.ts';
+import { finish } from './finished.ts';
+import {
+  finishSource,
+  writeNote,
+  type Hold,
+  type PartitionContext,
+  type PartitionMember,
+} from './partition-member.ts';
+import { viewOf } from './views.ts';
+
+type MemberOf = (subscription: string) => PartitionMember | undefined;
+
+/** Whether a batch can be settled in one synchronous step. */
+export function isPlain(batch: readonly Settlement[]): boolean {
+  return batch.every(
+    (one) => one.kind === 'ack' && one.opens.length === 0 && one.publish.length === 0,
+  );
+}
+
+export function settlePlain(
+  batch: readonly Settlement[],
+  { memberOf, step }: { readonly memberOf: MemberOf; readonly step: Step },
+): SettleOutcome[] {
+  return batch.map(({ delivery }) => {
+    const found = find(memberOf, delivery);
+    if (found === null) return 'lease-lost';
+    acknowledge(found, step);
+    return 'settled';
+  });
+}
+
+export async function settleAll(
+  context: PartitionContext,
+  batch: readonly Settlement[],
+  memberOf: MemberOf,
+): Promise<SettleOutcome[]> {
+  if (!context.isOpen()) throw cutOff();
+  const full = new Set<Settlement>();
+  const isPrepared = prepare(context, batch, { memberOf, full });
+  if (isPrepared) await confirm(context.broker);
+  if (!context.isOpen()) throw cutOff();
+  const dead: (() => void)[] = [];
+  const stuck = new Set<number>();
+  const outcomes = batch.map((settlement): SettleOutcome => {
+    const { delivery } = settlement;
+    if (full.has(settlement) || stuck.has(delivery.lease.id)) {
+      // Behind a message that found no room, the lease is still held and nobody's turn has come.
+      if (delivery.key !== null) stuck.add(delivery.lease.id);
+      return 'full';
+    }
+    const found = find(memberOf, delivery);
+    return found === null ? 'lease-lost' : apply(context, { settlement, found, dead });
+  });
+  await confirm(context.broker);
+  if (context.isOpen()) for (const acknowledgeDead of dead) acknowledgeDead();
+  return outcomes;
+}
+
+/** Something of it may be stored: the publishes of an ack, and not the ack. */
+function cutOff(): MaloteError {
+  const sentence = 'the connection to memory ended while messages were being settled';
+  return new MaloteError('INDETERMINATE', sentence);
+}
+
+interface Preparing {
+  readonly memberOf: MemberOf;
+  /** Acks whose publishes found no room. */
+  readonly full: Set<Settlement>;
+}
+
+/** Stores what has to be stored before an ack. Answers whether there was anything. */
+function prepare(
+  context: PartitionContext,
+  batch: readonly Settlement[],
+  { memberOf, full }: Preparing,
+): boolean {
+  const { broker, host } = context;
+  let isPrepared = false;
+  for (const settlement of batch) {
+    const { delivery } = settlement;
+    const found = findHeld(memberOf, delivery);
+    if (found === null) continue;
+    if (settlement.kind === 'dead-letter') {
+      writeNote(found.member, found.entry, { running: 'no', isDying: true });
+      isPrepared = true;
+    }
+    if (settlement.kind !== 'ack') continue;
+    const { opens, publish } = settlement;
+    if (firstFull(broker, publish, delivery.subscription) !== undefined) {
+      full.add(settlement);
+      continue;
+    }
+    const asking = { ...context.step(), notify: host.notify };
+    for (const message of publish) publishOne(broker, message, asking);
+    if (opens.length > 0)
+      appendFacts(
+        broker,
+        opens.map((fact) => ({ fact, state: 'fulfilled' })),
+      );
+    isPrepared ||= opens.length > 0 || publish.length > 0;
+  }
+  return isPrepared;
+}
+
+interface Found {
+  readonly member: PartitionMember;
+  readonly hold: Hold;
+  readonly entry: Entry;
+}
+
+interface Applying {
+  readonly settlement: Settlement;
+  readonly found: Found;
+  /** Acks that wait until their dead letters are confirmed. */
+  readonly dead: (() => void)[];
+}
+
+function apply(context: PartitionContext, { settlement, found, dead }: Applying): SettleOutcome {
+  const { member, hold, entry } = found;
+  const { table } = hold;
+  const step = context.step();
+  switch (settlement.kind) {
+    case 'ack':
+      acknowledge(found, step);
+      return 'settled';
+    case 'retry':
+      retry(table, entry, settlement, step);
+      writeNote(member, entry, { running: 'no' });
+      return 'settled';
+    case 'release':
+      giveBack(table, entry, settlement.afterMs, step);
+      writeNote(member, entry, { running: 'no' });
+      return 'settled';
+    case 'park': {
+      const parked = park(table, entry, settlement.facts, step);
+      writeNote(member, entry, { running: 'no' });
+      return parked === 'parked' ? 'settled' : 'not-parked';
+    }
+    case 'dead-letter':
+      deadLetter(context, { settlement, found, dead }, step);
+      return 'settled';
+  }
+}
+
+function acknowledge({ member, hold, entry }: Found, step: Step): void {
+  ack(hold.table, entry, step);
+  member.subscription.doneCount += 1;
+  if (entry.story !== null && entry.story.history.length > 0) {
+    finish(member.context.broker.finished, viewOf(hold.table, entry, { state: 'done' }));
+  }
+  finishSource(member, entry);
+}
+
+function deadLetter(context: PartitionContext, applying: Applying, step: Step): void {
+  const { settlement, found, dead } = applying;
+  const { member, hold, entry } = found;
+  if (settlement.kind !== 'dead-letter') return;
+  const { reason, failure } = settlement;
+  const { claimant } = entry.lease!;
+  noteFailure(entry, failure);
+  const death = die(hold.table, entry, step);
+  const shuts =
+    death.effect === 'none' ? null : death.effect === 'blocked' ? 'blocked' : 'diverting';
+  buryEntry(member, entry, { step, reason, attempts: entry.attempt, shuts });
+  dead.push(() => finishSource(member, entry));
+  for (const follower of death.diverted) {
+    divert(member, follower, step);
+    dead.push(() => finishSource(member, follower));
+  }
+  if (death.effect === 'blocked') {
+    const { name } = member.subscription.spec;
+    const { key, message } = entry;
+    context.host.notify({
+      kind: 'blocked',
+      subscription: name,
+      key: key ?? '',
+      id: message.id,
+    });
+  }
+  if (death.cut === null) return;
+  for (const consumer of member.consumers) {
+    if (consumer === claimant) consumer.sink.lost([death.cut]);
+  }
+}
+
+/** Buries a message whose key is diverted; its ack is up to the caller, once that is confirmed. */
+export function divert(member: PartitionMember, entry: Entry, step: Step): void {
+  const { name } = member.subscription.spec;
+  writeNote(member, entry, { running: 'no', isDying: true });
+  const attempts = entry.attempt - 1;
+  buryEntry(member, entry, { step, reason: 'diverted', attempts, shuts: 'diverting' });
+  const { key, message } = entry;
+  member.context.host.notify({
+    kind: 'diverted',
+    subscription: name,
+    key: key ?? '',
+    id: message.id,
+  });
+}
+
+interface Burying {
+  readonly step: Step;
+  readonly reason: Parameters<typeof buryCopy>[2]['record']['reason'];
+  readonly attempts: number;
+  readonly shuts: 'blocked' | 'diverting' | null;
+}
+
+function buryEntry(member: PartitionMember, entry: Entry, burying: Burying): void {
+  const { context, subscription, sources } = member;
+  const { step, reason, attempts, shuts } = burying;
+  record(entry, step, { event: 'died', detail: reason });
+  const { message, key, acceptedAt, story, tag } = entry;
+  const source = sources.get(tag);
+  const isReturned = source !== undefined && source.record !== null;
+  buryCopy(context.broker, subscription, {
+    record: {
+      subscription: subscription.spec.name,
+      message,
+      key,
+      acceptedAt,
+      diedAt: step.now,
+      attempts,
+      reason,
+      story,
+    },
+    shuts,
+    of: isReturned ? null : (source?.carried ?? null),
+  });
+}
+
+function find(memberOf: MemberOf, delivery: Delivery): Found | null {
+  const member = memberOf(delivery.subscription);
+  const hold = member?.sources.get(delivery.tag)?.hold;
+  if (member === undefined || hold === undefined) return null;
+  const entry = heldEntry(hold.table, delivery);
+  return entry === null ? null : { member, hold, entry };
+}
+
+/** The same, also for a delivery whose turn in its lane has not come yet. */
+function findHeld(memberOf: MemberOf, delivery: Delivery): Found | null {
+  const member = memberOf(delivery.subscription);
+  const hold = member?.sources.get(delivery.tag)?.hold;
+  if (member === undefined || hold === undefined) return null;
+  let entry = hold.table.byId.get(delivery.id) ?? null;
+  while (entry !== null && (entry.lease?.id !== delivery.lease.id || entry.tag !== delivery.tag)) {
+    entry = entry.twin;
+  }
+  return entry === null ? null : { member, hold, entry };
+}

@@ -1,0 +1,370 @@
+/**
+ * A connection in the `partitions` shape, as the contract sees it: the rehearsal of a transport to
+ * a real broker. Everything it knows of the broker goes through `broker*.ts`.
+ */
+
+import type { Timer } from '../../clock.ts';
+import { MaloteError } from '../../errors.ts';
+import { createHolder, nextDue, type Step } from '../../transport/lane-table.ts';
+import { giveBackAll } from '../../transport/lane-table-settle.ts';
+import { wake } from '../../transport/lane-table-wake.ts';
+import type {
+  Consumption,
+  Demand,
+  Host,
+  Queue,
+  Settlement,
+  SettleOutcome,
+  Sink,
+  Transport,
+} from '../../transport/transport.ts';
+import {
+  confirm,
+  nextNumber,
+  tick,
+  type Broker,
+  type BrokerConnection,
+  type BrokerSubscription,
+} from './broker.ts';
+import { appendFacts, readOn, replay } from './broker-facts.ts';
+import { comeBack, join, leave, letGo, remove as removeMember } from './broker-members.ts';
+import { publishOne, subscribeAll, unsubscribeOne } from './broker-steps.ts';
+import { claimAll, isSeclusionWanted, promoteAll } from './partition-claim.ts';
+import {
+  dropHold,
+  finishSource,
+  isJudged,
+  refreshRoom,
+  writeNote,
+  type Hold,
+  type PartitionConsumer,
+  type PartitionContext,
+  type PartitionMember,
+} from './partition-member.ts';
+import { createMember } from './partition-port.ts';
+import { divert, isPlain, settleAll, settlePlain } from './partition-settle.ts';
+import { storeOf } from './partition-store.ts';
+
+interface Session {
+  readonly broker: Broker;
+  readonly host: Host;
+  readonly context: PartitionContext;
+  readonly members: Map<string, PartitionMember>;
+  readonly line: BrokerConnection;
+  isOpen: boolean;
+  isLooking: boolean;
+  turn: number;
+  dueAt: number;
+  dueTimer: Timer | null;
+  alarmTimer: Timer | null;
+  /** Settlements that take more than one step, one batch after the other. */
+  settling: number;
+  lastSettling: Promise<unknown>;
+}
+
+export function openPartitions(broker: Broker, host: Host): Transport {
+  const session = createSession(broker, host);
+  broker.connections.add(session.line);
+  tick(broker, host.clock.now());
+  return {
+    queue: queueOf(session),
+    store: storeOf({ broker, host, act: () => act(session) }),
+    join: null,
+    close: () => close(session),
+    abandon: () => abandon(session),
+  };
+}
+
+function createSession(broker: Broker, host: Host): Session {
+  let leases = 0;
+  const facts = new Set<string>();
+  const context: PartitionContext = {
+    broker,
+    host,
+    facts,
+    holder: createHolder(),
+    isOpen: () => session.isOpen,
+    step: () => ({ now: host.clock.now(), journal: host.journal === 'exceptions' }),
+    look: () => look(session),
+    nextLease() {
+      leases += 1;
+      return { id: leases, token: nextNumber(broker) };
+    },
+    diverted(member, entry, step) {
+      divert(member, entry, step);
+      void confirm(broker).then(() => session.isOpen && finishSource(member, entry));
+    },
+  };
+  const line: BrokerConnection = {
+    position: 0,
+    alarm: (at) => setAlarm(session, at),
+    tail: () => void setImmediate(() => readFacts(session)),
+  };
+  for (const fact of replay(broker, line)) facts.add(fact);
+  const session: Session = {
+    broker,
+    host,
+    context,
+    members: new Map(),
+    line,
+    isOpen: true,
+    isLooking: false,
+    turn: 0,
+    dueAt: Number.POSITIVE_INFINITY,
+    dueTimer: null,
+    alarmTimer: null,
+    settling: 0,
+    lastSettling: Promise.resolve(),
+  };
+  return session;
+}
+
+function queueOf(session: Session): Queue {
+  const { broker, host } = session;
+  const asking = (): Parameters<typeof subscribeAll>[2] => ({
+    ...act(session),
+    notify: host.notify,
+  });
+  return {
+    async subscribe(specifications) {
+      subscribeAll(broker, specifications, asking());
+      await confirm(broker);
+    },
+    async unsubscribe(name) {
+      act(session);
+      const existed = unsubscribeOne(broker, name);
+      await confirm(broker);
+      return existed;
+    },
+    async publish(batch) {
+      const by = asking();
+      const outcomes = batch.map((message) => publishOne(broker, message, by));
+      await confirm(broker);
+      return outcomes;
+    },
+    consume: (subscription, demand, sink) => consume(session, { subscription, demand, sink }),
+    settle: (batch) => settle(session, batch),
+    async mark(changes) {
+      act(session);
+      appendFacts(broker, changes);
+      await confirm(broker);
+    },
+  };
+}
+
+interface Consuming {
+  readonly subscription: string;
+  readonly demand: Demand;
+  readonly sink: Sink;
+}
+
+function consume(session: Session, { subscription, demand, sink }: Consuming): Consumption {
+  act(session);
+  const to = session.broker.catalog.byName.get(subscription);
+  if (to === undefined) {
+    const sentence = `there is no subscription "${subscription}" to consume; subscribe it first`;
+    throw new MaloteError('NOT_FOUND', sentence);
+  }
+  const { holder } = session.context;
+  const consumer: PartitionConsumer = {
+    holder,
+    slots: demand.slots,
+    credit: 0,
+    suspects: 0,
+    sink,
+    stopped: false,
+  };
+  const member = memberFor(session, to);
+  member.consumers.add(consumer);
+  if (member.isLeaving) comeBack(session.broker, member);
+  look(session);
+  return {
+    grant(messages) {
+      if (consumer.stopped || !session.isOpen) return;
+      consumer.credit += messages;
+      look(session);
+    },
+    stop() {
+      consumer.stopped = true;
+      consumer.credit = 0;
+      if (session.isOpen && [...member.consumers].every(({ stopped }) => stopped)) {
+        leave(session.broker, member);
+      }
+      look(session);
+    },
+  };
+}
+
+function memberFor(session: Session, to: BrokerSubscription): PartitionMember {
+  const { name } = to.spec;
+  const known = session.members.get(name);
+  if (known !== undefined && known.subscription === to) return known;
+  const member = createMember(session.context, to);
+  session.members.set(name, member);
+  join(session.broker, member);
+  return member;
+}
+
+async function settle(
+  session: Session,
+  batch: readonly Settlement[],
+): Promise<readonly SettleOutcome[]> {
+  const { context, members } = session;
+  const memberOf = (name: string): PartitionMember | undefined => members.get(name);
+  const step = act(session);
+  if (session.settling === 0 && isPlain(batch)) {
+    const outcomes = settlePlain(batch, { memberOf, step });
+    look(session);
+    return outcomes;
+  }
+  // What an ack publishes keeps its place among the publishes of this process: at once, if it can.
+  const settled =
+    session.settling === 0
+      ? settleAll(context, batch, memberOf)
+      : session.lastSettling.then(() => settleAll(context, batch, memberOf));
+  session.settling += 1;
+  session.lastSettling = settled.then(
+    () => ended(session),
+    () => ended(session),
+  );
+  return await settled;
+}
+
+function ended(session: Session): void {
+  session.settling -= 1;
+  look(session);
+}
+
+function look(session: Session): void {
+  if (session.isLooking || !session.isOpen) return;
+  session.isLooking = true;
+  setImmediate(() => lookNow(session));
+}
+
+function lookNow(session: Session): void {
+  session.isLooking = false;
+  if (!session.isOpen) return;
+  const step = session.context.step();
+  session.turn += 1;
+  const members = [...session.members.values()];
+  for (const member of members) {
+    promoteAll(member, step);
+    for (const hold of member.holds.values()) refreshRoom(member, hold);
+  }
+  const isSecluding = members.some(isSeclusionWanted);
+  const first = session.turn % Math.max(1, members.length);
+  for (const member of [...members.slice(first), ...members.slice(0, first)]) {
+    claimAll(member, { step, isSecluding, turn: session.turn });
+  }
+  if (!session.isOpen) return;
+  for (const member of members) {
+    letGoDrained(session, member);
+    for (const hold of member.holds.values()) refreshRoom(member, hold);
+  }
+  armDue(session, step);
+}
+
+/** Gives back the partitions that were asked for and have nothing at work any more. */
+function letGoDrained({ broker }: Session, member: PartitionMember): void {
+  for (const hold of member.holds.values()) {
+    if (!hold.isDraining || hold.table.counts.leased > 0 || hold.readings > 0) continue;
+    noteAll(member, hold);
+    dropHold(member, hold);
+    letGo(broker, hold.channel, isJudged(hold));
+  }
+}
+
+function armDue(session: Session, step: Step): void {
+  let next = Number.POSITIVE_INFINITY;
+  for (const { holds } of session.members.values()) {
+    for (const { table } of holds.values()) next = Math.min(next, nextDue(table));
+  }
+  if (next === session.dueAt) return;
+  session.dueTimer?.cancel();
+  session.dueAt = next;
+  session.dueTimer = Number.isFinite(next)
+    ? session.host.clock.setTimer(() => {
+        session.dueAt = Number.POSITIVE_INFINITY;
+        session.dueTimer = null;
+        lookNow(session);
+      }, next - step.now)
+    : null;
+}
+
+/** The broker keeps time by the clocks of those who are connected. */
+function setAlarm(session: Session, at: number): void {
+  session.alarmTimer?.cancel();
+  session.alarmTimer = null;
+  if (!session.isOpen || !Number.isFinite(at)) return;
+  const { clock } = session.host;
+  session.alarmTimer = clock.setTimer(() => tick(session.broker, clock.now()), at - clock.now());
+}
+
+function readFacts(session: Session): void {
+  if (!session.isOpen) return;
+  const { context, broker, line, host, members } = session;
+  const step = context.step();
+  for (const { fact, state } of readOn(broker, line)) {
+    if (state === 'revoked') {
+      context.facts.delete(fact);
+      continue;
+    }
+    context.facts.add(fact);
+    for (const [subscription, { holds }] of members) {
+      for (const { table } of holds.values()) {
+        for (const { message } of wake(table, fact, step)) {
+          host.notify({ kind: 'woken', fact, subscription, id: message.id });
+        }
+      }
+    }
+  }
+  look(session);
+}
+
+async function close(session: Session): Promise<void> {
+  if (!session.isOpen) return;
+  await session.lastSettling;
+  if (!session.isOpen) return;
+  const { context, broker, members } = session;
+  giveBackAll(context.holder, context.step());
+  for (const member of members.values()) {
+    for (const hold of member.holds.values()) noteAll(member, hold);
+  }
+  end(session, true);
+  await confirm(broker);
+}
+
+/**
+ * What goes back was not at work when it went: whoever gets it next must not suspect it. A
+ * partition is marked as a whole; of the shared queue, every message has to be.
+ */
+function noteAll(member: PartitionMember, { channel, table }: Hold): void {
+  const isShared = channel.queue.partition === null;
+  for (const entry of table.byId.values()) {
+    const isOrdinary = entry.attempt === 1 && entry.story === null;
+    if (isShared || !isOrdinary) writeNote(member, entry, { running: 'no' });
+  }
+}
+
+function abandon(session: Session): void {
+  if (session.isOpen) end(session, false);
+}
+
+function end(session: Session, isClean: boolean): void {
+  const { broker, members } = session;
+  session.isOpen = false;
+  session.dueTimer?.cancel();
+  session.alarmTimer?.cancel();
+  broker.connections.delete(session.line);
+  for (const member of members.values()) {
+    removeMember(broker, member, (channel) => {
+      const hold = member.holds.get(channel);
+      return isClean && hold !== undefined && isJudged(hold);
+    });
+  }
+}
+
+function act(session: Session): Step {
+  if (session.isOpen) return session.context.step();
+  throw new MaloteError('BUS_STOPPED', 'this connection to memory is closed');
+}
