@@ -64,8 +64,10 @@ export async function openConnection(
     notify: (event) => void events.push(event),
     failed: (error) => harness.watch.violation(`${name} failed: ${error.message}`),
   });
-  const { queue, store } = transport;
   const consumers: Consumer[] = [];
+  const life = startLife(name);
+  const queue = life.answering(transport.queue);
+  const store = life.answering(transport.store);
   let isOpen = true;
 
   const end = (): void => {
@@ -131,8 +133,36 @@ export async function openConnection(
       end();
       pausable.pause();
       transport.abandon();
+      life.end();
     },
   };
+}
+
+/**
+ * What was asked before a process died need not be answered: nobody is there to hear it. A case is,
+ * and would wait for ever, so that such a question rejects for it.
+ */
+function startLife(name: string): {
+  end(): void;
+  answering<Part extends object>(part: Part): Part;
+} {
+  let end = (): void => undefined;
+  const gone = new Promise<never>((_, reject) => {
+    end = () => reject(new Error(`${name} died before it was answered`));
+  });
+  gone.catch(() => undefined);
+  const answering = <Part extends object>(part: Part): Part =>
+    new Proxy(part, {
+      get(target, property) {
+        const value: unknown = Reflect.get(target, property);
+        if (typeof value !== 'function') return value;
+        return (...args: unknown[]): unknown => {
+          const answer: unknown = value.apply(target, args);
+          return answer instanceof Promise ? Promise.race([answer, gone]) : answer;
+        };
+      },
+    });
+  return { end: () => end(), answering };
 }
 
 /** A view of a clock whose timers can be made to wait while time goes on. */

@@ -109,7 +109,7 @@ export const waitingMutants: readonly Mutant[] = [
   },
   {
     name: 'a parked message loses its place',
-    caughtBy: ['park-holds-followers', 'history-order'],
+    caughtBy: ['park-holds-followers'],
     plant: settling((one) =>
       one.kind === 'park' ? ackOf(one.delivery, [copyOf(one.delivery, { facts: one.facts })]) : one,
     ),
