@@ -1,8 +1,8 @@
 /**
- * Rings arrive, the dead are noticed at once, and nobody who lives is taken for dead.
+ * Rings arrive, the dead are noticed at once, and nobody who lives is taken for dead. What only
+ * real processes can show is in bell-processes.test.ts.
  */
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
 import { EventEmitter, once } from 'node:events';
 import {
   chmodSync,
@@ -19,7 +19,6 @@ import {
 import { connect, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, test } from 'vitest';
 import { type Clock, systemClock, type Timer } from '../../clock.ts';
@@ -28,20 +27,17 @@ import { type Bell, createBell } from './bell.ts';
 let directory: string;
 let path: string;
 let bells: Bell[];
-let children: ChildProcess[];
 let servers: Server[];
 
 beforeEach(() => {
   directory = mkdtempSync(join(realpathSync(tmpdir()), 'malote-bell-'));
   path = join(directory, 'app.db');
   bells = [];
-  children = [];
   servers = [];
 });
 
 afterEach(() => {
   for (const bell of bells) bell.close();
-  for (const child of children) child.kill('SIGKILL');
   for (const server of servers) server.close();
   rmSync(directory, { recursive: true });
 });
@@ -286,110 +282,6 @@ describe('a place', () => {
     assert.equal(one.rings, 0);
   });
 });
-
-describe('among eight processes', () => {
-  test('all are rung, and only the killed one is dead', async () => {
-    const witness = new Listener('witness');
-    const peers = await Promise.all(Array.from({ length: 7 }, (_, index) => startPeer(index)));
-    await Promise.all(peers.map((peer) => peer.said('met 7')));
-    await witness.met(7);
-    const [killed, stopped, polite, ...others] = peers;
-
-    stopped!.child.kill('SIGSTOP');
-    polite!.child.stdin!.write('close\n');
-    await polite!.said('closed');
-    killed!.child.kill('SIGKILL');
-
-    await witness.until(() => witness.gone.length > 0);
-    await Promise.all(others.map((peer) => peer.said('gone 0')));
-    witness.bell.ring();
-    await Promise.all(others.map((peer) => peer.said('rung')));
-    stopped!.child.kill('SIGCONT');
-    await Promise.all([stopped!.said('gone 0'), stopped!.said('rung')]);
-
-    assert.deepEqual(witness.gone, ['0']);
-    for (const { lines } of [stopped!, ...others]) {
-      assert.deepEqual(
-        lines.filter((line) => line.startsWith('gone')),
-        ['gone 0'],
-      );
-    }
-  });
-
-  test('a stopped one that is killed is dead', async () => {
-    const witness = new Listener('witness');
-    const peer = await startPeer(1);
-    await witness.met(1);
-    peer.child.kill('SIGSTOP');
-    for (let ring = 0; ring < 1_000; ring++) witness.bell.ring();
-
-    peer.child.kill('SIGKILL');
-    await witness.until(() => witness.gone.length > 0);
-
-    assert.deepEqual(witness.gone, ['1']);
-  });
-});
-
-describe('a process', () => {
-  test('does not live on for its bell', async () => {
-    const { child } = await startPeer(1, 'process.stdin.destroy();');
-
-    assert.deepEqual(await once(child, 'exit'), [0, null]);
-  });
-
-  test('lives on for it when asked to', async () => {
-    const { child, said } = await startPeer(1, 'process.stdin.destroy(); bell.ref();');
-    const witness = new Listener('witness');
-    await said('met 1');
-
-    witness.bell.ring();
-    await said('met 2');
-    child.kill('SIGTERM');
-
-    assert.deepEqual(await once(child, 'exit'), [null, 'SIGTERM']);
-  });
-});
-
-interface Peer {
-  readonly child: ChildProcess;
-  readonly lines: readonly string[];
-  said(line: string): Promise<void>;
-}
-
-/** A bell in a process of its own that tells its news line by line, once it is ready. */
-async function startPeer(sessionId: number, more = ''): Promise<Peer> {
-  const script = `
-    const { path, sessionId, modules } = JSON.parse(process.argv[1]);
-    const [{ createBell }, { systemClock }] =
-      await Promise.all(modules.map((name) => import(name)));
-    let met = 0;
-    const bell = createBell({
-      path, sessionId, clock: systemClock,
-      onRing: () => console.log(met < 7 ? 'met ' + ++met : 'rung'),
-      onPeerGone: (peer) => console.log('gone ' + peer),
-    });
-    process.stdin.on('data', () => { bell.close(); console.log('closed'); });
-    ${more}
-    await bell.ready;
-    console.log('ready');`;
-  const modules = ['bell.ts', '../../clock.ts'].map((name) => new URL(name, import.meta.url).href);
-  const given = JSON.stringify({ path, sessionId, modules });
-  const child = spawn(process.execPath, ['--input-type=module', '-e', script, given], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  });
-  children.push(child);
-  const lines: string[] = [];
-  const news = new EventEmitter().setMaxListeners(0);
-  createInterface(child.stdout).on('line', (line) => {
-    lines.push(line);
-    news.emit('line');
-  });
-  const said = async (line: string): Promise<void> => {
-    while (!lines.includes(line)) await once(news, 'line');
-  };
-  await said('ready');
-  return { child, lines, said };
-}
 
 /** Listens as a session would, introduces itself, and reads only when told to. */
 async function fakePeer(name: string): Promise<{ received: Promise<string>; resume(): void }> {

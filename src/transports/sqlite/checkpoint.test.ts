@@ -187,12 +187,12 @@ interface Written {
   readonly rows: number;
 }
 
-/** 40 MiB of log without a pause. */
+/** 24 MiB of log without a pause. */
 async function writeInChild(flags: readonly string[]): Promise<Written> {
   const child = inChild(
     `
       let largest = 0;
-      for (let turn = 0; turn < 1_000; turn++) {
+      for (let turn = 0; turn < 600; turn++) {
         await write(turn);
         largest = Math.max(largest, checkpoints.walBytes());
       }
