@@ -41,12 +41,15 @@ export interface Claiming {
 }
 
 export function claimAll(member: PartitionMember, claiming: Claiming): void {
+  const asking = [...member.holds.values()].filter(({ isAsking }) => isAsking);
+  if (asking.length > 0) {
+    // The partitions would take all of the credit before the shared queue can answer.
+    for (const hold of asking) hold.isAsking = false;
+    member.context.look();
+    return;
+  }
   for (const consumer of member.consumers) {
     if (consumer.credit > 0) claimFor(member, consumer, claiming);
-  }
-  for (const hold of member.holds.values()) {
-    if (hold.isAsking) member.context.look();
-    hold.isAsking = false;
   }
 }
 
@@ -57,17 +60,15 @@ function claimFor(
 ): void {
   const isWanted = isSecluding ? wantsSeclusion : hasReady;
   const holds = [...member.holds.values()];
-  // The partitions would take all of it before the shared queue can answer.
-  const kept = holds.some(({ isAsking }) => isAsking) ? Math.ceil(consumer.credit / 2) : 0;
   for (;;) {
     const before = consumer.credit;
     const found = holds.filter(({ table }) => isWanted(table));
-    for (const { hold, limit } of shares(found, consumer.credit - kept, turn)) {
-      const most = Math.min(limit, consumer.credit - kept);
+    for (const { hold, limit } of shares(found, consumer.credit, turn)) {
+      const most = Math.min(limit, consumer.credit);
       const batch = most > 0 ? claim(hold.table, consumer, step, most) : [];
       if (batch.length > 0) handOut(member, { hold, consumer, batch });
     }
-    if (consumer.credit === before || consumer.credit <= kept) return;
+    if (consumer.credit === before || consumer.credit === 0) return;
   }
 }
 

@@ -55,7 +55,7 @@ export interface Hold {
   readonly table: LaneTable;
   readonly isClean: boolean;
   isDraining: boolean;
-  /** More was asked of the broker and nothing has come yet: some credit is left for it. */
+  /** More was asked of the broker: claims wait a turn for its answer. */
   isAsking: boolean;
   /** Pushes that still wait for their notes to be read. */
   readings: number;
