@@ -32,14 +32,20 @@ export function encode(data: unknown, where: string, limits: BodyLimits): string
 export function decode(body: string | Uint8Array, where: string, limits: BodyLimits): unknown {
   const text = typeof body === 'string' ? body : new TextDecoder().decode(body);
   checkSize(text, where, limits);
+  let data: unknown;
   try {
-    return JSON.parse(text);
+    data = JSON.parse(text);
   } catch (error) {
     // Only the position: V8's own sentence quotes the body, and bodies stay out of logs.
     const position = /position (\d+)/.exec(String(error))?.[1];
     const detail = position === undefined ? 'it is not' : `it is not at position ${position}`;
     throw new MaloteError('DATA_INVALID', `${where} must be JSON, ${detail}`);
   }
+  // A letter of it may come escaped; what was read is written again to see names as they are.
+  if (text.includes('\\u00') && JSON.stringify(data).includes('"__proto__"')) {
+    throw namesPrototype(where);
+  }
+  return data;
 }
 
 function checkSize(text: string, where: string, { maxBytes, maxDepth }: BodyLimits): void {
@@ -54,13 +60,16 @@ function checkSize(text: string, where: string, { maxBytes, maxDepth }: BodyLimi
       );
     }
   }
-  if (isDeeperThan(text, maxDepth)) {
+  if (opensMoreThan(text, maxDepth) && isDeeperThan(text, maxDepth)) {
     throw new MaloteError('MESSAGE_TOO_DEEP', `${where} must nest at most ${maxDepth} levels`);
   }
-  // Ordinary code that copies such a key by hand changes a prototype.
-  if (text.includes('"__proto__"')) {
-    throw new MaloteError('DATA_INVALID', `${where} must not have a key named "__proto__"`);
-  }
+  // Ordinary code that copies such a key by hand changes a prototype. The bare name is looked for
+  // first: a search for a text that begins with a quote stops at every quote of the body.
+  if (text.includes('__proto__') && text.includes('"__proto__"')) throw namesPrototype(where);
+}
+
+function namesPrototype(where: string): MaloteError {
+  return new MaloteError('DATA_INVALID', `${where} must not have a key named "__proto__"`);
 }
 
 function utf8Bytes(text: string): number {
@@ -74,9 +83,22 @@ function utf8Bytes(text: string): number {
   return bytes;
 }
 
+/** Whether there are more opening brackets than `limit`, in texts or not: fewer settle it. */
+function opensMoreThan(text: string, limit: number): boolean {
+  return count(text, '{', limit) + count(text, '[', limit) > limit;
+}
+
+/** How often `bracket` occurs, as far as `limit` and one more. */
+function count(text: string, bracket: string, limit: number): number {
+  let found = 0;
+  for (let at = text.indexOf(bracket); at >= 0 && found <= limit; found++) {
+    at = text.indexOf(bracket, at + 1);
+  }
+  return found;
+}
+
 /** Reads the text, not the value: safe at any depth, and the same at publish and at delivery. */
 function isDeeperThan(text: string, limit: number): boolean {
-  if (text.length <= limit * 2) return false;
   let depth = 0;
   let inText = false;
   for (let index = 0; index < text.length; index++) {

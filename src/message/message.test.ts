@@ -138,6 +138,13 @@ describe('the body', () => {
       codeOf(() => decode('{"__proto__":1}', 'body', limits)),
       'DATA_INVALID',
     );
+    for (const name of ['\\u005f_proto__', '__pr\\u006fto__']) {
+      assert.equal(
+        codeOf(() => decode(`{"${name}":1}`, 'body', limits)),
+        'DATA_INVALID',
+      );
+    }
+    assert.deepEqual(decode('{"\\u005fproto":1}', 'body', limits), { _proto: 1 });
   });
 
   test('is refused when it is not JSON, without showing it', () => {
