@@ -13,6 +13,8 @@ export interface ConformanceCase {
   readonly title: string;
   /** The case runs only on an engine that has all of these; elsewhere it is not promised. */
   readonly needs: Partial<Capabilities>;
+  /** Why an engine without these does not promise it, where the capability alone would not say. */
+  readonly otherwise?: string;
   /** True where chance decides what happens: the case then runs once per seed. */
   readonly seeded?: boolean;
   /** Rejects when the promise is broken. */
@@ -53,11 +55,11 @@ export const promises: Readonly<Record<PromiseId, string>> = {
 
 /** Why an engine does not promise this case, in words; null when it does. */
 export function whyNotPromised(
-  { needs }: Pick<ConformanceCase, 'needs'>,
+  { needs, otherwise }: Pick<ConformanceCase, 'needs' | 'otherwise'>,
   capabilities: Capabilities,
 ): string | null {
   for (const name of Object.keys(needs) as (keyof Capabilities)[]) {
-    if (!has(capabilities[name], needs[name])) return reasons[name](capabilities);
+    if (!has(capabilities[name], needs[name])) return otherwise ?? reasons[name](capabilities);
   }
   return null;
 }

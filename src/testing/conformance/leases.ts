@@ -90,10 +90,9 @@ export const leases: readonly ConformanceCase[] = [
     needs: {},
     async run(harness) {
       const { connection, consumer } = await harness.start();
-      const other = await harness.open();
-      const idle = other.consume();
       await connection.publish(...messages('k', ['a', 'b']), ...messages(null, ['n']));
       const held = await consumer.upTo(3);
+      const idle = (await harness.open()).consume();
       idle.grant(10);
 
       await harness.clock.advance(harness.leaseMs * 10);
@@ -110,16 +109,18 @@ export const leases: readonly ConformanceCase[] = [
     needs: {},
     async run(harness) {
       const dying = await harness.start();
-      const connection = await harness.open();
-      const consumer = connection.consume();
       await dying.connection.publish(...messages('k', ['a', 'b', 'c']), ...messages(null, ['n']));
       await dying.consumer.upTo(4);
+      const connection = await harness.open();
+      const consumer = connection.consume();
       consumer.grant(20);
       await consumer.nothing();
 
       await harness.crash(dying.connection);
 
-      assert.deepEqual(idsByKey(await drain({ connection, consumer }, 4)), { k: ['a', 'b', 'c'] });
+      assert.deepEqual(idsByKey(await drain({ connection, consumer }, 4, 20)), {
+        k: ['a', 'b', 'c'],
+      });
     },
   },
   {

@@ -161,10 +161,10 @@ export const subscriptions: readonly ConformanceCase[] = [
     needs: {},
     async run(harness) {
       const { connection, consumer } = await harness.start();
-      const other = await harness.open();
-      const far = other.consume();
       await connection.publish(...messages('held', ['h']));
       const held = await consumer.one();
+      const other = await harness.open();
+      const far = other.consume();
       consumer.grant(10);
       far.grant(10);
       await harness.quiet();

@@ -210,7 +210,12 @@ export const deliveringMutants: readonly Mutant[] = [
   },
   {
     name: 'nobody is ever held guilty',
-    caughtBy: ['crash-alone-is-guilty', 'poison-is-found', 'poison-in-a-lane'],
+    caughtBy: [
+      'crash-alone-is-guilty',
+      'crash-alone-is-found-out',
+      'poison-is-found',
+      'poison-in-a-lane',
+    ],
     plant: delivering(() => ({ suspicion: 'none' })),
   },
   {
