@@ -2,7 +2,9 @@
  * The one way deliveries are settled: all of a turn in one batch, every answer looked at.
  *
  * An engine that cannot settle at the moment is asked again until the bus ends: the outcome of a
- * handler that has run is never dropped while its lease may still hold.
+ * handler that has run is never dropped while its lease may still hold. Batches may be under way
+ * when one before them fails; what they say about the same leases is out of turn and goes again
+ * behind it, so that a lane is settled in its order whatever the engine had to refuse.
  */
 
 import type { Clock } from '../clock.ts';
@@ -33,6 +35,8 @@ export function createSettler(options: {
 }): Settler {
   const { queue, clock, events, told, answered } = options;
   let batch: Settlement[] = [];
+  /** What the engine refused, in order; goes before the batch. */
+  let again: Settlement[] = [];
   let open = 0;
   let scheduled = false;
   let troubled = false;
@@ -50,10 +54,17 @@ export function createSettler(options: {
     batch = [];
     queue.settle(sending).then(
       (outcomes) => {
+        let concluded = 0;
         for (let index = 0; index < sending.length; index++) {
-          conclude(sending[index]!, outcomes[index]!);
+          const settlement = sending[index]!;
+          const outcome = outcomes[index]!;
+          if (outcome === 'lease-lost' && isOutOfTurn(settlement)) again.push(settlement);
+          else {
+            conclude(settlement, outcome);
+            concluded += 1;
+          }
         }
-        closed(sending.length);
+        closed(concluded);
       },
       (error: unknown) => trouble(sending, error),
     );
@@ -64,6 +75,11 @@ export function createSettler(options: {
     if (outcome !== 'settled' || publishes) answered(settlement, outcome);
   }
 
+  function isOutOfTurn({ delivery }: Settlement): boolean {
+    if (again.length === 0) return false;
+    return again.some((earlier) => earlier.delivery.lease.id === delivery.lease.id);
+  }
+
   /** Keeps the order: what failed goes again before anything that came after it. */
   function trouble(sending: readonly Settlement[], error: unknown): void {
     const code = error instanceof MaloteError ? error.code : 'ENGINE_FAILED';
@@ -72,11 +88,14 @@ export function createSettler(options: {
       for (const settlement of sending) conclude(settlement, 'lease-lost');
       return closed(sending.length);
     }
+    again.push(...sending);
+    if (troubled) return;
     troubled = true;
-    batch = [...sending, ...batch];
     clock.setTimer(() => {
       troubled = false;
-      if (batch.length > 0) deliver();
+      batch = [...again, ...batch];
+      again = [];
+      deliver();
     }, retryMs);
   }
 

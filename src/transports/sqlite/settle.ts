@@ -42,7 +42,7 @@ export function settleOne(
   staged: Outgoing[],
 ): SettleOutcome {
   const standing = standingOf(session, settlement.delivery);
-  if (standing === null) return 'lease-lost';
+  if (standing === null) return isAckedBefore(session, settlement) ? 'settled' : 'lease-lost';
   session.book.touch(standing.lease);
   switch (settlement.kind) {
     case 'ack':
@@ -81,6 +81,14 @@ function standingOf({ book }: Session, delivery: Delivery): Standing | null {
   }
   const index = indexOf(lease, delivery.tag);
   return lease.settled[index] === loose.out ? { lease, index, delivery } : null;
+}
+
+/** Asked again after a call that failed when a part of it was in the file already. */
+function isAckedBefore({ book }: Session, { kind, delivery }: Settlement): boolean {
+  const lease = book.find(delivery.lease);
+  if (kind !== 'ack' || lease?.kind !== 'lane') return false;
+  const index = lease.ids.indexOf(delivery.tag);
+  return index >= 0 && index < lease.next;
 }
 
 function ack(

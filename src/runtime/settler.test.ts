@@ -1,0 +1,102 @@
+/** An engine that refuses a batch while later ones are under way must not confuse a lane. */
+import assert from 'node:assert/strict';
+import { test } from 'vitest';
+import { MaloteError } from '../errors.ts';
+import { settleTurns, virtualClock } from '../testing/virtual-clock.ts';
+import type { Delivery, Queue, Settlement, SettleOutcome } from '../transport/transport.ts';
+import type { Transition } from './transition.ts';
+import { createSettler, type Settler } from './settler.ts';
+
+interface Call {
+  readonly ids: readonly string[];
+  resolve(outcomes: readonly SettleOutcome[]): void;
+  reject(error: Error): void;
+}
+
+const busy = new MaloteError('ENGINE_BUSY', 'the file is locked');
+
+test('what was settled behind a refused batch of the same lane goes again, behind it', async () => {
+  const { settler, calls, clock, answers } = create();
+  settler.push(ack('m1', 1));
+  await settleTurns();
+  settler.push(ack('m2', 1));
+  settler.push(ack('other', 2));
+  await settleTurns();
+
+  calls[0]!.reject(busy);
+  await settleTurns();
+  calls[1]!.resolve(['lease-lost', 'settled']);
+  await settleTurns();
+  assert.equal(settler.open, 2, 'both of the lane are still to be settled');
+  await clock.advance(50);
+
+  assert.deepEqual(idsOf(calls), [['m1'], ['m2', 'other'], ['m1', 'm2']]);
+  calls[2]!.resolve(['settled', 'settled']);
+  await settler.flush();
+  assert.deepEqual([settler.open, answers], [0, []]);
+});
+
+test('several refused batches go again in the order they were made, before what came since', async () => {
+  const { settler, calls, clock } = create();
+  settler.push(ack('m1', 1));
+  await settleTurns();
+  settler.push(ack('m2', 1));
+  await settleTurns();
+  calls[0]!.reject(busy);
+  calls[1]!.reject(busy);
+  await settleTurns();
+  settler.push(ack('m3', 1));
+
+  await clock.advance(50);
+
+  assert.deepEqual(idsOf(calls), [['m1'], ['m2'], ['m1', 'm2', 'm3']]);
+});
+
+test('a lease that is lost while another one is refused is told at once', async () => {
+  const { settler, calls, answers } = create();
+  settler.push(ack('m1', 1));
+  await settleTurns();
+  settler.push(ack('m2', 2));
+  await settleTurns();
+
+  calls[0]!.reject(busy);
+  await settleTurns();
+  calls[1]!.resolve(['lease-lost']);
+  await settleTurns();
+
+  assert.deepEqual(answers, ['m2 lease-lost']);
+});
+
+function create(): {
+  readonly settler: Settler;
+  readonly calls: readonly Call[];
+  readonly clock: ReturnType<typeof virtualClock>;
+  readonly answers: readonly string[];
+} {
+  const calls: Call[] = [];
+  const answers: string[] = [];
+  const clock = virtualClock();
+  const queue: Pick<Queue, 'settle'> = {
+    settle: (batch) =>
+      new Promise((resolve, reject) => {
+        calls.push({ ids: batch.map(({ delivery }) => delivery.id), resolve, reject });
+      }),
+  };
+  const settler = createSettler({
+    queue: queue as Queue,
+    clock,
+    events: { heard: false, emit: (_transition: Transition) => undefined },
+    told: () => undefined,
+    answered: ({ delivery }, outcome) => void answers.push(`${delivery.id} ${outcome}`),
+  });
+  return { settler, calls, clock, answers };
+}
+
+function ack(id: string, lease: number): Settlement {
+  const delivery = { id, lease: { id: lease, token: lease } } as Delivery;
+  return { kind: 'ack', delivery, opens: [], publish: [] };
+}
+
+function idsOf(calls: readonly Call[]): (readonly string[])[] {
+  return calls.map(({ ids }) => ids);
+}
