@@ -3,7 +3,12 @@
  */
 
 export type { ConformanceCase, PromiseId } from './conformance/case.ts';
-export type { EngineUnderTest, Harness, Patience } from './conformance/harness.ts';
+export type {
+  CallerTransaction,
+  EngineUnderTest,
+  Harness,
+  Patience,
+} from './conformance/harness.ts';
 export { conformance } from './conformance/suite.ts';
 export { runCase, runConformance, type ConformanceOptions } from './run-conformance.ts';
 export type { CrashPoint, Faults, Trigger } from './faults.ts';

@@ -3,10 +3,16 @@
  * engine with a planted fault, and every planted fault is noticed.
  */
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { memory } from 'malote/memory';
-import { conformance, runCase, type ConformanceCase } from 'malote/testing';
+import { sqlite } from 'malote/sqlite';
+import { conformance, runCase, type ConformanceCase, type EngineUnderTest } from 'malote/testing';
 import { describe, test } from 'vitest';
+import { begin } from './caller.ts';
 import { deliveringMutants } from './mutants/delivering.ts';
+import { joiningMutants } from './mutants/joining.ts';
 import { lookingMutants } from './mutants/looking.ts';
 import { planted, type Mutant } from './mutants/planting.ts';
 import { publishingMutants } from './mutants/publishing.ts';
@@ -19,6 +25,7 @@ const mutants: readonly Mutant[] = [
   ...settlingMutants,
   ...waitingMutants,
   ...lookingMutants,
+  ...joiningMutants,
 ];
 
 /** Nothing here is behind a network: what has not come by then does not come. */
@@ -46,9 +53,8 @@ test('every case of the suite has been seen to fail', () => {
 
 async function fails(id: string, mutant: Mutant): Promise<boolean> {
   const one = caseOf(id);
-  const engine = planted(memory(), mutant);
   try {
-    await runCase(one, { make: () => engine }, { patience });
+    await runCase(one, subjectOf(one, mutant), { patience });
     return false;
   } catch {
     return true;
@@ -59,4 +65,20 @@ function caseOf(id: string): ConformanceCase {
   const found = conformance.find((one) => one.id === id);
   assert.ok(found, `there is no case ${id}`);
   return found;
+}
+
+/** In memory where that will do, in a file where a transaction of the caller is needed. */
+function subjectOf({ needs }: ConformanceCase, mutant: Mutant): EngineUnderTest {
+  if (needs.transactions !== true) {
+    const engine = planted(memory(), mutant);
+    return { make: () => engine };
+  }
+  const folder = mkdtempSync(join(tmpdir(), 'malote-mutant-'));
+  const file = join(folder, 'malote.db');
+  const engine = planted(sqlite(file), mutant);
+  return {
+    make: () => engine,
+    begin: () => begin(file),
+    remove: () => rmSync(folder, { recursive: true }),
+  };
 }

@@ -18,7 +18,7 @@ import type {
 import type { Store, SubscriptionView } from '../../transport/store.ts';
 import { seededRandom, sequentialIds } from '../seeded.ts';
 import { startConsumer, type Consumer, type ConsumerDemand } from './consumer.ts';
-import type { Harness } from './harness.ts';
+import type { CallerTransaction, Harness } from './harness.ts';
 import { outgoing, specification, usualSubscription, type Draft } from './settlements.ts';
 
 export interface Connection {
@@ -30,6 +30,8 @@ export interface Connection {
   subscribe(...given: readonly Partial<SubscriptionSpec>[]): Promise<void>;
   /** Publishes in one batch and answers what became of each message. */
   offer(...drafts: readonly Draft[]): Promise<readonly PublishOutcome[]>;
+  /** Publishes in a transaction of the caller. */
+  join(transaction: CallerTransaction, ...drafts: readonly Draft[]): readonly PublishOutcome[];
   /** Publishes in one batch; rejects unless each message is stored. */
   publish(...drafts: readonly Draft[]): Promise<void>;
   consume(subscription?: string, demand?: ConsumerDemand): Consumer;
@@ -90,6 +92,10 @@ export async function openConnection(
     subscribe: (...given) =>
       queue.subscribe((given.length === 0 ? [{}] : given).map(specification)),
     offer: (...drafts) => offer(drafts),
+    join(transaction, ...drafts) {
+      assert.ok(transport.join, 'an engine with transactions lets a publish join one');
+      return transport.join.publish(transaction.tx as never, drafts.map(outgoing));
+    },
     async publish(...drafts) {
       const outcomes = await offer(drafts);
       assert.deepEqual(

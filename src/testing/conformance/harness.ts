@@ -27,6 +27,8 @@ export interface Harness {
   readonly watch: Watch;
   /** One more process. Where the engine allows it, it shares nothing with the others but the data. */
   open(): Promise<Connection>;
+  /** Begins a transaction of the caller's own. */
+  begin(): CallerTransaction;
   /** A connection, its subscription and a consumer that has been granted nothing yet. */
   start(given?: StartOptions): Promise<Started>;
   /** Lets everything that is under way come to an end, timers within the next second included. */
@@ -51,8 +53,20 @@ export interface EngineUnderTest {
    * process answers the same object each time.
    */
   make(): Engine;
+  /** Begins a transaction of the caller's own, for an engine in which a publish may join one. */
+  begin?(): CallerTransaction;
   /** Removes what it left behind. */
   remove?(): Promise<void> | void;
+}
+
+/** A transaction on a connection that the engine did not open. */
+export interface CallerTransaction {
+  /** What the engine's {@link Join} takes. */
+  readonly tx: unknown;
+  commit(): void;
+  rollback(): void;
+  /** Closes the connection, and rolls back what is still open. */
+  end(): void;
 }
 
 export interface Patience {
@@ -81,6 +95,7 @@ export function startHarness(
   const clock = virtualClock();
   const seen = watch();
   const connections: Connection[] = [];
+  const transactions: CallerTransaction[] = [];
   const until = waiter(clock, patience);
   const quiet = async (): Promise<void> => {
     await settleTurns();
@@ -103,6 +118,12 @@ export function startHarness(
       connections.push(connection);
       return connection;
     },
+    begin() {
+      assert.ok(subject.begin, 'an engine with transactions needs a way to begin one');
+      const transaction = subject.begin();
+      transactions.push(transaction);
+      return transaction;
+    },
     async start({ slots, ...given } = {}) {
       const connection = await harness.open();
       await connection.subscribe(given);
@@ -116,6 +137,7 @@ export function startHarness(
       await clock.advance(timed ? leaseMs + quietMs : quietMs);
     },
     async end() {
+      for (const transaction of transactions) transaction.end();
       for (const connection of connections) if (connection.isOpen()) await connection.close();
       await settleTurns();
       seen.verify();

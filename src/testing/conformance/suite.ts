@@ -9,6 +9,7 @@ import { delays } from './delays.ts';
 import { delivery } from './delivery.ts';
 import { fairness } from './fairness.ts';
 import { histories } from './histories.ts';
+import { joins } from './joins.ts';
 import { leases } from './leases.ts';
 import { limits } from './limits.ts';
 import { looking } from './looking.ts';
@@ -37,6 +38,7 @@ export const conformance: readonly ConformanceCase[] = [
   ...redrives,
   ...subscriptions,
   ...limits,
+  ...joins,
   ...looking,
   ...histories,
 ];

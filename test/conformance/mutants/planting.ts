@@ -17,7 +17,7 @@ import type {
 } from '../../../src/transport/transport.ts';
 
 /** The steps of one connection, side by side. */
-export type Steps = Queue & Store & Pick<Transport, 'close' | 'abandon'>;
+export type Steps = Queue & Store & Pick<Transport, 'close' | 'abandon' | 'join'>;
 
 export interface Mutant {
   /** What the engine does wrong, as its author might have put it. */
@@ -48,14 +48,15 @@ export function planted(sound: Engine, mutant: Mutant): Engine {
       open.push(steps);
       const world = { clock: host.clock, notes, steps: open };
       const changed = { ...steps, ...mutant.plant?.(steps, world) };
-      const { close, abandon } = changed;
-      return { queue: changed, store: changed, join: null, close, abandon };
+      const { join, close, abandon } = changed;
+      return { queue: changed, store: changed, join, close, abandon };
     },
   };
 }
 
-function stepsOf({ queue, store, close, abandon }: Transport): Steps {
+function stepsOf({ queue, store, join, close, abandon }: Transport): Steps {
   return {
+    join,
     subscribe: (specifications) => queue.subscribe(specifications),
     unsubscribe: (name) => queue.unsubscribe(name),
     publish: (batch) => queue.publish(batch),
