@@ -7,15 +7,13 @@
  */
 
 import {
-  closeChannel,
-  openChannel,
-  push,
   type Broker,
   type BrokerQueue,
   type BrokerSubscription,
   type Channel,
   type Member,
 } from './broker.ts';
+import { closeChannel, openChannel, push } from './broker-queues.ts';
 
 export function join(broker: Broker, member: Member): void {
   const { subscription } = member;
@@ -36,25 +34,19 @@ export function comeBack(broker: Broker, member: Member): void {
   rebalance(broker, member.subscription);
 }
 
-/** The owner let go of a partition in which nothing is at work; `isClean`: nothing is in doubt. */
-export function letGo(broker: Broker, channel: Channel, isClean: boolean): void {
+/** The owner let go of a partition in which nothing is at work. */
+export function letGo(broker: Broker, channel: Channel): void {
   const { queue } = channel;
-  queue.isClean = isClean;
   closeChannel(broker, channel);
   queue.isMoving = false;
   rebalance(broker, queue.subscription);
 }
 
 /** The member is gone, whatever it held. */
-export function remove(
-  broker: Broker,
-  member: Member,
-  isClean: (channel: Channel) => boolean,
-): void {
+export function remove(broker: Broker, member: Member): void {
   const { subscription } = member;
   subscription.members.delete(member);
   for (const channel of member.channels) {
-    channel.queue.isClean = isClean(channel);
     channel.queue.isMoving = false;
     closeChannel(broker, channel);
   }

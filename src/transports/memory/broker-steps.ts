@@ -15,11 +15,11 @@ import {
   depthOf,
   nextNumber,
   queueFor,
-  send,
   type Broker,
   type BrokerSubscription,
   type Carried,
 } from './broker.ts';
+import { send } from './broker-queues.ts';
 import { checkUnchanged, dropKept, file, keep, keptFor, tooManyKept, unfile } from './catalog.ts';
 import { bury, deadOf, deadOfId, deadOfKey, unbury, type DeadRecord } from './dead-letters.ts';
 import { owned } from './owned.ts';

@@ -1,6 +1,6 @@
 /**
  * The shared side of the memory engine in its `partitions` shape: a broker, with no more abilities
- * than brokers have. This file holds its records, queues and pushes.
+ * than brokers have. This file holds its records; queues push in `broker-queues.ts`.
  *
  * - A keyed message goes to one of the fixed partitions of each subscription, by the hash of its
  *   key, one without order to a queue that all share. A queue pushes in order; what a lost
@@ -12,21 +12,8 @@
  */
 
 import type { LaneTable, Entry, Story } from '../../transport/lane-table.ts';
-import {
-  createHeap,
-  heapPush,
-  heapRemove,
-  type Heap,
-  type HeapItem,
-} from '../../transport/heap.ts';
-import {
-  append,
-  createList,
-  prepend,
-  unlink,
-  type LinkedList,
-  type Links,
-} from '../../transport/linked-list.ts';
+import { createHeap, type Heap, type HeapItem } from '../../transport/heap.ts';
+import { createList, type LinkedList, type Links } from '../../transport/linked-list.ts';
 import type { CancelOutcome } from '../../transport/store.ts';
 import type { FactChange, FactId, Outgoing, SubscriptionSpec } from '../../transport/transport.ts';
 import { createCatalog, type Catalog } from './catalog.ts';
@@ -55,8 +42,6 @@ export interface BrokerQueue {
   readonly partition: number | null;
   readonly ready: LinkedList<Carried>;
   readonly channels: Set<Channel>;
-  /** What the last owner left was not at work, however often it was delivered. */
-  isClean: boolean;
   /** The owner was asked to let go. */
   isMoving: boolean;
 }
@@ -74,8 +59,6 @@ export interface Channel {
 export interface Note {
   readonly attempt: number;
   readonly readyAt: number;
-  /** Whether it was about to run when this was written, and in what company. */
-  readonly running: 'no' | 'beside' | 'alone';
   /** A dead letter of it is being stored. */
   readonly isDying: boolean;
   readonly story: Story | null;
@@ -128,6 +111,14 @@ export interface BrokerConnection {
   tail(): void;
   /** How much of the log it has read. */
   position: number;
+  readonly ledger: Ledger;
+}
+
+/** What a connection has at work, as it wrote last. Outlives the connection, unless it ends well. */
+export interface Ledger {
+  out: ReadonlySet<string>;
+  /** Names in `out` that have been judged since its connection died. */
+  readonly judged: Set<string>;
 }
 
 /** The log of facts, and what holds at its end. */
@@ -146,6 +137,8 @@ export interface Broker {
   readonly dead: DeadLetters;
   readonly finished: Finished;
   readonly factLog: FactLog;
+  /** Of connections that died, the latest death last. */
+  readonly ledgers: Ledger[];
   readonly dirty: Set<BrokerQueue>;
   lastNumber: number;
   isPushing: boolean;
@@ -160,6 +153,7 @@ export function createBroker(partitionCount: number): Broker {
     delayed: createHeap(),
     dead: createDeadLetters(),
     finished: createFinished(),
+    ledgers: [],
     factLog: { entries: [], start: 0, holding: new Set() },
     dirty: new Set(),
     lastNumber: 0,
@@ -198,7 +192,6 @@ function createQueue(subscription: BrokerSubscription, partition: number | null)
     partition,
     ready: createList(),
     channels: new Set(),
-    isClean: true,
     isMoving: false,
   };
 }
@@ -231,153 +224,6 @@ export function partitionOf(key: string, partitions: number): number {
     hash = Math.imul(hash ^ key.charCodeAt(index), 0x01000193);
   }
   return ((hash ^ (hash >>> 15)) >>> 0) % partitions;
-}
-
-export interface Sending {
-  readonly kind: Carried['kind'];
-  readonly message: Outgoing;
-  readonly acceptedAt: number;
-  readonly dueAt: number;
-  readonly now: number;
-  readonly story: Story | null;
-}
-
-export function send(broker: Broker, queue: BrokerQueue, sending: Sending): Carried {
-  const { subscription } = queue;
-  const number = nextNumber(broker);
-  const carried: Carried = {
-    kind: sending.kind,
-    tag: number,
-    message: sending.message,
-    acceptedAt: sending.acceptedAt,
-    queue,
-    redelivered: false,
-    state: 'ready',
-    channel: null,
-    story: sending.story,
-    isBuried: false,
-    at: sending.dueAt,
-    order: number,
-    position: -1,
-    previous: null,
-    next: null,
-  };
-  if (carried.kind === 'message') {
-    subscription.carried.set(carried.tag, carried);
-    const same = subscription.byId.get(carried.message.id);
-    if (same === undefined) subscription.byId.set(carried.message.id, new Set([carried]));
-    else same.add(carried);
-  }
-  if (sending.dueAt <= sending.now) makeReady(broker, carried);
-  else {
-    carried.state = 'delayed';
-    subscription.delayedCount += 1;
-    heapPush(broker.delayed, carried);
-    alarm(broker);
-  }
-  return carried;
-}
-
-/** Pushes what became due. */
-export function tick(broker: Broker, now: number): void {
-  for (let next = broker.delayed.items[0]; next && next.at <= now; next = broker.delayed.items[0]) {
-    heapRemove(broker.delayed, next);
-    next.queue.subscription.delayedCount -= 1;
-    makeReady(broker, next);
-  }
-  alarm(broker);
-}
-
-/** The message leaves its queue for good, and its note with it. */
-export function ackCarried(broker: Broker, carried: Carried): void {
-  const { subscription } = carried.queue;
-  if (carried.state === 'gone') return;
-  if (carried.state === 'pushed') unlink(carried.channel!.unacked, carried);
-  else if (carried.state === 'ready') unlink(carried.queue.ready, carried);
-  else {
-    heapRemove(broker.delayed, carried);
-    subscription.delayedCount -= 1;
-  }
-  carried.state = 'gone';
-  carried.channel = null;
-  subscription.carried.delete(carried.tag);
-  if (carried.isBuried) subscription.buriedCount -= 1;
-  if (carried.kind === 'reopen') return;
-  const { id } = carried.message;
-  const same = subscription.byId.get(id);
-  same?.delete(carried);
-  if (same?.size !== 0) return;
-  subscription.byId.delete(id);
-  subscription.notes.delete(id);
-}
-
-/** What was pushed and not acknowledged goes back to where it stood. */
-export function closeChannel(broker: Broker, channel: Channel): void {
-  const { queue, unacked, member } = channel;
-  for (let last = unacked.tail; last !== null; last = unacked.tail) {
-    unlink(unacked, last);
-    last.redelivered = true;
-    last.state = 'ready';
-    last.channel = null;
-    prepend(queue.ready, last);
-  }
-  queue.channels.delete(channel);
-  member.channels.delete(channel);
-  push(broker, queue);
-}
-
-export function openChannel(broker: Broker, queue: BrokerQueue, member: Member): Channel {
-  const channel: Channel = { queue, member, unacked: createList(), room: 0 };
-  queue.channels.add(channel);
-  member.channels.add(channel);
-  push(broker, queue);
-  return channel;
-}
-
-/** Has the queue looked at in the next turn. */
-export function push(broker: Broker, queue: BrokerQueue): void {
-  broker.dirty.add(queue);
-  if (broker.isPushing) return;
-  broker.isPushing = true;
-  setImmediate(() => {
-    broker.isPushing = false;
-    const queues = [...broker.dirty];
-    broker.dirty.clear();
-    for (const one of queues) pushQueue(one);
-  });
-}
-
-function pushQueue(queue: BrokerQueue): void {
-  const open = [...queue.channels].filter(({ room }) => room > 0);
-  // Fair shares first; what is left over goes to whoever still has room.
-  const share = Math.ceil(queue.ready.size / Math.max(1, open.length));
-  for (const channel of open) pushTo(channel, share);
-}
-
-function pushTo(channel: Channel, most: number): void {
-  const { queue } = channel;
-  const batch: Carried[] = [];
-  for (let next = queue.ready.head; next !== null; next = queue.ready.head) {
-    if (batch.length >= most || channel.room === 0) break;
-    unlink(queue.ready, next);
-    append(channel.unacked, next);
-    next.state = 'pushed';
-    next.channel = channel;
-    channel.room -= 1;
-    batch.push(next);
-  }
-  if (batch.length > 0) channel.member.pushed(channel, batch);
-}
-
-function makeReady(broker: Broker, carried: Carried): void {
-  carried.state = 'ready';
-  append(carried.queue.ready, carried);
-  push(broker, carried.queue);
-}
-
-function alarm(broker: Broker): void {
-  const at = broker.delayed.items[0]?.at ?? Number.POSITIVE_INFINITY;
-  for (const connection of broker.connections) connection.alarm(at);
 }
 
 /** Messages of a subscription that are neither done nor dead. */

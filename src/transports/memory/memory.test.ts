@@ -14,6 +14,7 @@ import type {
   SubscriptionSpec,
   Transport,
 } from '../../transport/transport.ts';
+import { partitionOf } from './broker.ts';
 import { memory } from './index.ts';
 
 const spec: SubscriptionSpec = {
@@ -356,4 +357,18 @@ describe('partitions', () => {
       await next.transport.close();
     }
   });
+});
+
+test('keys spread over all partitions, and a key never changes its partition', () => {
+  const counts = Array.from({ length: 8 }, () => 0);
+  for (let index = 0; index < 8_000; index++) {
+    const partition = partitionOf(`customer-${index}`, 8);
+    counts[partition] = (counts[partition] ?? 0) + 1;
+  }
+
+  assert.ok(Math.max(...counts) < 1_200 && Math.min(...counts) > 800, counts.join(' '));
+  assert.deepEqual(
+    ['a', 'b', 'ключ', 'customer-1'].map((key) => partitionOf(key, 8)),
+    [4, 5, 4, 0],
+  );
 });

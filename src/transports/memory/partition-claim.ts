@@ -1,14 +1,13 @@
 /**
- * Claims over all tables of a member, and the notes that stand before some deliveries.
+ * Claims over all tables of a member.
  *
- * A table gets its share of the credit, so that no partition waits for another. Deliveries that are
- * no longer ordinary are handed out when the broker confirmed the note that says so.
+ * A table gets its share of the credit, so that no partition waits for another. What is no longer
+ * ordinary is handed out only when the broker has confirmed the ledger that lists it.
  */
 
 import type { Step } from '../../transport/lane-table.ts';
 import { claim, hasReady, wantsSeclusion } from '../../transport/lane-table-claim.ts';
 import { promote } from '../../transport/lane-table-lanes.ts';
-import { cautionOf } from '../../transport/lane-table.ts';
 import { giveBack, heldEntry } from '../../transport/lane-table-settle.ts';
 import type { Delivery } from '../../transport/transport.ts';
 import { confirm } from './broker.ts';
@@ -40,24 +39,26 @@ export interface Claiming {
   readonly turn: number;
 }
 
-export function claimAll(member: PartitionMember, claiming: Claiming): void {
+/** What to hand out next; see {@link handOut}. */
+export function claimAll(member: PartitionMember, claiming: Claiming): Handing[] {
   const asking = [...member.holds.values()].filter(({ isAsking }) => isAsking);
   if (asking.length > 0) {
     // The partitions would take all of the credit before the shared queue can answer.
     for (const hold of asking) hold.isAsking = false;
     member.context.look();
-    return;
+    return [];
   }
-  for (const consumer of member.consumers) {
-    if (consumer.credit > 0) claimFor(member, consumer, claiming);
-  }
+  return [...member.consumers].flatMap((consumer) =>
+    consumer.credit > 0 ? claimFor(member, consumer, claiming) : [],
+  );
 }
 
 function claimFor(
   member: PartitionMember,
   consumer: PartitionConsumer,
   { step, isSecluding, turn }: Claiming,
-): void {
+): Handing[] {
+  const batches: Handing[] = [];
   const isWanted = isSecluding ? wantsSeclusion : hasReady;
   const holds = [...member.holds.values()];
   for (;;) {
@@ -66,9 +67,9 @@ function claimFor(
     for (const { hold, limit } of shares(found, consumer.credit, turn)) {
       const most = Math.min(limit, consumer.credit);
       const batch = most > 0 ? claim(hold.table, consumer, step, most) : [];
-      if (batch.length > 0) handOut(member, { hold, consumer, batch });
+      if (batch.length > 0) batches.push({ member, hold, consumer, batch });
     }
-    if (consumer.credit === before || consumer.credit === 0) return;
+    if (consumer.credit === before || consumer.credit === 0) return batches;
   }
 }
 
@@ -90,35 +91,28 @@ function shares(found: readonly Hold[], credit: number, turn: number): Share[] {
   return turn % 2 === 0 ? [...open, ...owned] : [...owned, ...open];
 }
 
-interface Handing {
+export interface Handing {
+  readonly member: PartitionMember;
   readonly hold: Hold;
   readonly consumer: PartitionConsumer;
   readonly batch: readonly Delivery[];
 }
 
-function handOut(member: PartitionMember, { hold, consumer, batch }: Handing): void {
+/** Delivers what is ordinary at once, the rest when the broker has the ledger that says so. */
+export function handOut({ member, hold, consumer, batch }: Handing): void {
   const ordinary: Delivery[] = [];
-  const noted: Delivery[] = [];
+  const careful: Delivery[] = [];
   for (const run of leasesOf(batch)) {
     // One that was tried before is the last of its lease.
-    const last = run.at(-1)!;
-    if (last.attempt === 1) ordinary.push(...run);
-    else {
-      const entry = heldEntryBehind(hold, last);
-      const isAlone = entry !== null && cautionOf(entry) === 'secluded';
-      if (entry !== null) writeNote(member, entry, { running: isAlone ? 'alone' : 'beside' });
-      noted.push(...run);
-    }
+    const isOrdinary = run.at(-1)!.attempt === 1;
+    (isOrdinary ? ordinary : careful).push(...run);
   }
   const { random } = member.context.host;
   if (ordinary.length > 0) consumer.sink.deliver(shuffleUnordered(ordinary, random));
-  if (noted.length > 0) void handOutNoted(member, { hold, consumer, batch: noted });
+  if (careful.length > 0) void handOutLater({ member, hold, consumer, batch: careful });
 }
 
-async function handOutNoted(
-  member: PartitionMember,
-  { hold, consumer, batch }: Handing,
-): Promise<void> {
+async function handOutLater({ member, hold, consumer, batch }: Handing): Promise<void> {
   const { context } = member;
   await confirm(context.broker);
   if (!context.isOpen() || member.holds.get(hold.channel) !== hold) return;
@@ -130,16 +124,9 @@ async function handOutNoted(
     const entry = heldEntry(hold.table, first!);
     if (entry === null) continue;
     giveBack(hold.table, entry, 0, context.step());
-    writeNote(member, entry, { running: 'no' });
+    writeNote(member, entry);
   }
   context.look();
-}
-
-/** The entry of a delivery, whether or not it is at the head of its lane. */
-function heldEntryBehind({ table }: Hold, delivery: Delivery): ReturnType<typeof heldEntry> {
-  let entry = table.byId.get(delivery.id) ?? null;
-  while (entry !== null && entry.lease?.id !== delivery.lease.id) entry = entry.twin;
-  return entry;
 }
 
 function leasesOf(batch: readonly Delivery[]): Delivery[][] {

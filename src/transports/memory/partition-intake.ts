@@ -1,53 +1,49 @@
 /**
  * How a message that the broker pushed becomes an entry of a lane table, and what its past says.
  *
- * The broker tells of the past only that a message was pushed before. What is known beyond that
- * stands in notes: an owner writes one before it runs a message that is no longer ordinary, and
- * whenever it gives one back. Costs nothing on the ordinary path; in return the first crash leaves
- * every head of a lane a suspect, at work or not, and none of them `alone`.
+ * The broker tells of the past only that a message was pushed before. Beyond that there are notes,
+ * which an owner writes whenever it gives back a message that is no longer ordinary, and the
+ * ledgers of connections that died.
  */
 
 import type { LaneTable, Step, Story } from '../../transport/lane-table.ts';
 import type { Arrival } from '../../transport/lane-table-lanes.ts';
 import { suspect } from '../../transport/lane-table-settle.ts';
+import type { Suspicion } from '../../transport/transport.ts';
 import type { Carried, Note } from './broker.ts';
 
 export interface Intake {
   readonly carried: Carried;
   readonly note: Note | null;
-  /** The last owner left nothing at work: having been pushed before means nothing. */
-  readonly isClean: boolean;
+  /** What a death says of it. */
+  readonly verdict: Suspicion;
 }
 
-/** What arrives, and until when its lane is held back. */
-export function arrivalOf(
-  table: LaneTable,
-  { carried, note, isClean }: Intake,
-  step: Step,
-): { readonly arrival: Arrival; readonly heldUntil: number } {
+export interface Taken {
+  readonly arrival: Arrival;
+  /** Until when its lane is held back. */
+  readonly heldUntil: number;
+}
+
+export function arrivalOf({ carried, note, verdict }: Intake, table: LaneTable, step: Step): Taken {
   const { message, queue, acceptedAt } = carried;
   const { spec } = queue.subscription;
   const key = queue.partition === null ? null : message.key;
-  const needs = note?.needs ?? (spec.waits ? message.facts : []);
   const past = {
     attempt: note?.attempt ?? 1,
-    readyAt: Math.max(carried.at, 0),
+    readyAt: carried.at,
     story: copyOf(note?.story ?? carried.story),
   };
-  const mayHaveRun = carried.redelivered && !isClean;
-  if (mayHaveRun && note !== null && note.running !== 'no') suspect(past, note.running, step);
-  else if (mayHaveRun && note === null) {
-    const isHead = key === null || !table.byKey.has(key);
-    const wasHeld = needs.some((fact) => !table.facts.has(fact));
-    if (isHead && !wasHeld) suspect(past, 'beside', step);
-  }
+  // What stood behind the head of its lane was delivered with it, and cannot have been running.
+  const isHead = key === null || !hasEntries(table, key);
+  if (verdict !== 'none' && isHead) suspect(past, verdict, step);
   const arrival: Arrival = {
     message,
     key,
     tag: carried.tag,
     order: carried.order,
     acceptedAt,
-    needs,
+    needs: note?.needs ?? (spec.waits ? message.facts : []),
     readyAt: Math.min(past.readyAt, step.now),
     attempt: past.attempt,
     story: past.story,
@@ -58,4 +54,8 @@ export function arrivalOf(
 /** A note holds what was true when it was written, whatever happens to the entry afterwards. */
 export function copyOf(story: Story | null): Story | null {
   return story === null ? null : { ...story, history: [...story.history] };
+}
+
+function hasEntries(table: LaneTable, key: string): boolean {
+  return (table.byKey.get(key)?.size ?? 0) > 0;
 }

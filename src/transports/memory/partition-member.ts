@@ -3,7 +3,7 @@
  * with a lane table that turns pushes into lane leases.
  *
  * Back-off, waiting and order live here, in memory; what has to outlive this process is written to
- * the broker as notes. Nothing that is no longer ordinary runs before its note is confirmed.
+ * the broker as notes.
  */
 
 import {
@@ -15,13 +15,11 @@ import {
   type Step,
 } from '../../transport/lane-table.ts';
 import { isShut, pushHeld, reopen, shut } from '../../transport/lane-table-lanes.ts';
-import type { FactId, Host, Lease, Sink } from '../../transport/transport.ts';
+import type { FactId, Host, Lease, Sink, Suspicion } from '../../transport/transport.ts';
 import {
-  ackCarried,
   confirm,
   nextNumber,
   partitionOf,
-  push,
   type Broker,
   type BrokerSubscription,
   type Carried,
@@ -29,6 +27,8 @@ import {
   type Member,
   type Note,
 } from './broker.ts';
+import { ackCarried, push } from './broker-queues.ts';
+import { judge, workName } from './broker-ledgers.ts';
 import { dropReturning, isBuried, takeReturning } from './broker-steps.ts';
 import type { DeadRecord } from './dead-letters.ts';
 import { arrivalOf, copyOf } from './partition-intake.ts';
@@ -53,7 +53,6 @@ export interface PartitionContext {
 export interface Hold {
   readonly channel: Channel;
   readonly table: LaneTable;
-  readonly isClean: boolean;
   isDraining: boolean;
   /** More was asked of the broker: claims wait a turn for its answer. */
   isAsking: boolean;
@@ -101,18 +100,14 @@ export function takeHold(member: PartitionMember, channel: Channel): void {
     diverted: (entry, step) => context.diverted(member, entry, step),
   });
   table.paused = subscription.isPaused;
-  const { isClean } = queue;
   member.holds.set(channel, {
     channel,
     table,
-    isClean: isClean && queue.partition !== null,
     isDraining: false,
     isAsking: false,
     readings: 0,
     lastReading: Promise.resolve(),
   });
-  // From now on something of it may be at work, until the opposite is written.
-  queue.isClean = false;
   for (const [key, state] of subscription.shut) {
     const partition = partitionOf(key, context.broker.partitionCount);
     if (partition === queue.partition) shut(table, key, state);
@@ -182,10 +177,28 @@ function takeBatch(member: PartitionMember, hold: Hold, { batch, notes }: Batch)
       continue;
     }
     member.sources.set(carried.tag, { hold, carried, record: null });
-    const taken = arrivalOf(hold.table, { carried, note, isClean: hold.isClean }, step);
-    pushHeld(hold.table, taken.arrival, taken.heldUntil, step);
+    take(member, hold, { carried, note, step });
   }
   context.look();
+}
+
+interface TakingIn {
+  readonly carried: Carried;
+  readonly note: Note | null;
+  readonly step: Step;
+}
+
+function take(member: PartitionMember, hold: Hold, { carried, note, step }: TakingIn): void {
+  const verdict = verdictOn(member, carried);
+  const { arrival, heldUntil } = arrivalOf({ carried, note, verdict }, hold.table, step);
+  const entry = pushHeld(hold.table, arrival, heldUntil, step);
+  // Its ledger is heard once: what it said has to be written down.
+  if (verdict !== 'none') writeNote(member, entry);
+}
+
+function verdictOn(member: PartitionMember, { message, redelivered }: Carried): Suspicion {
+  if (!redelivered) return 'none';
+  return judge(member.context.broker, workName(member.subscription.spec.name, message.id));
 }
 
 /** The dead letters of a key return to the front of its lane, and the lane opens. */
@@ -211,7 +224,7 @@ function takeReturns(
     const story = storyOfReturn(record, step);
     const note = subscription.notes.get(message.id) ?? null;
     const carried = { ...control, tag, order: tag, message, acceptedAt, story };
-    return arrivalOf(table, { carried, note, isClean: hold.isClean }, step).arrival;
+    return arrivalOf({ carried, note, verdict: verdictOn(member, carried) }, table, step).arrival;
   });
   member.returns.set(control, pending);
   reopen(table, { key, arrivals }, step);
@@ -244,30 +257,16 @@ function endReturn(member: PartitionMember, hold: Hold, control: Carried): void 
   ackCarried(member.context.broker, control);
 }
 
-/**
- * Whether all that an owner before left in doubt has been judged here, so that what goes back now
- * is known by its notes. What was pushed before stands before everything new.
- */
-export function isJudged({ isClean, readings, channel }: Hold): boolean {
-  return isClean || (readings === 0 && channel.queue.ready.head?.redelivered !== true);
-}
-
-export interface Noting {
-  readonly running: Note['running'];
-  readonly isDying?: boolean;
-}
-
 /** Writes down what the next owner has to know; stored when the broker confirms. */
 export function writeNote(
   { subscription }: PartitionMember,
   entry: Entry,
-  { running, isDying = false }: Noting,
+  isDying: 'dying' | null = null,
 ): void {
   subscription.notes.set(entry.message.id, {
     attempt: entry.attempt,
     readyAt: entry.state === 'retrying' ? entry.readyAt : 0,
-    running,
-    isDying,
+    isDying: isDying !== null,
     story: copyOf(entry.story),
     needs: entry.needs,
   });

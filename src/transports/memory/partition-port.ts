@@ -4,7 +4,8 @@ import { endLeases } from '../../transport/lane-table-settle.ts';
 import { remove } from '../../transport/lane-table-lanes.ts';
 import type { CancelOutcome } from '../../transport/store.ts';
 import type { Lease } from '../../transport/transport.ts';
-import { ackCarried, type BrokerSubscription } from './broker.ts';
+import { type BrokerSubscription } from './broker.ts';
+import { ackCarried } from './broker-queues.ts';
 import { finish } from './finished.ts';
 import {
   dropHold,

@@ -108,7 +108,7 @@ function prepare(
     const found = findHeld(memberOf, delivery);
     if (found === null) continue;
     if (settlement.kind === 'dead-letter') {
-      writeNote(found.member, found.entry, { running: 'no', isDying: true });
+      writeNote(found.member, found.entry, 'dying');
       isPrepared = true;
     }
     if (settlement.kind !== 'ack') continue;
@@ -152,15 +152,15 @@ function apply(context: PartitionContext, { settlement, found, dead }: Applying)
       return 'settled';
     case 'retry':
       retry(table, entry, settlement, step);
-      writeNote(member, entry, { running: 'no' });
+      writeNote(member, entry);
       return 'settled';
     case 'release':
       giveBack(table, entry, settlement.afterMs, step);
-      writeNote(member, entry, { running: 'no' });
+      writeNote(member, entry);
       return 'settled';
     case 'park': {
       const parked = park(table, entry, settlement.facts, step);
-      writeNote(member, entry, { running: 'no' });
+      writeNote(member, entry);
       return parked === 'parked' ? 'settled' : 'not-parked';
     }
     case 'dead-letter':
@@ -213,7 +213,7 @@ function deadLetter(context: PartitionContext, applying: Applying, step: Step): 
 /** Buries a message whose key is diverted; its ack is up to the caller, once that is confirmed. */
 export function divert(member: PartitionMember, entry: Entry, step: Step): void {
   const { name } = member.subscription.spec;
-  writeNote(member, entry, { running: 'no', isDying: true });
+  writeNote(member, entry, 'dying');
   const attempts = entry.attempt - 1;
   buryEntry(member, entry, { step, reason: 'diverted', attempts, shuts: 'diverting' });
   const { key, message } = entry;

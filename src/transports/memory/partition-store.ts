@@ -18,14 +18,8 @@ import type {
   WaitingQuery,
 } from '../../transport/store.ts';
 import type { Host } from '../../transport/transport.ts';
-import {
-  ackCarried,
-  confirm,
-  depthOf,
-  type Broker,
-  type BrokerSubscription,
-  type Carried,
-} from './broker.ts';
+import { confirm, depthOf, type Broker, type BrokerSubscription, type Carried } from './broker.ts';
+import { ackCarried } from './broker-queues.ts';
 import { askToReopen, dropReturning, redriveRecord } from './broker-steps.ts';
 import { dropKept } from './catalog.ts';
 import {

@@ -6,7 +6,7 @@
 import type { Timer } from '../../clock.ts';
 import { MaloteError } from '../../errors.ts';
 import { createHolder, nextDue, type Step } from '../../transport/lane-table.ts';
-import { giveBackAll } from '../../transport/lane-table-settle.ts';
+import { coveredBy, giveBackAll } from '../../transport/lane-table-settle.ts';
 import { wake } from '../../transport/lane-table-wake.ts';
 import type {
   Consumption,
@@ -21,19 +21,25 @@ import type {
 import {
   confirm,
   nextNumber,
-  tick,
   type Broker,
   type BrokerConnection,
   type BrokerSubscription,
 } from './broker.ts';
+import { tick } from './broker-queues.ts';
 import { appendFacts, readOn, replay } from './broker-facts.ts';
+import { createLedger, keepLedger, workName } from './broker-ledgers.ts';
 import { comeBack, join, leave, letGo, remove as removeMember } from './broker-members.ts';
 import { publishOne, subscribeAll, unsubscribeOne } from './broker-steps.ts';
-import { claimAll, isSeclusionWanted, promoteAll } from './partition-claim.ts';
+import {
+  claimAll,
+  handOut,
+  isSeclusionWanted,
+  promoteAll,
+  type Handing,
+} from './partition-claim.ts';
 import {
   dropHold,
   finishSource,
-  isJudged,
   refreshRoom,
   writeNote,
   type Hold,
@@ -97,6 +103,7 @@ function createSession(broker: Broker, host: Host): Session {
   };
   const line: BrokerConnection = {
     position: 0,
+    ledger: createLedger(),
     alarm: (at) => setAlarm(session, at),
     tail: () => void setImmediate(() => readFacts(session)),
   };
@@ -214,6 +221,7 @@ async function settle(
   const step = act(session);
   if (session.settling === 0 && isPlain(batch)) {
     const outcomes = settlePlain(batch, { memberOf, step });
+    writeLedger(session);
     look(session);
     return outcomes;
   }
@@ -232,6 +240,7 @@ async function settle(
 
 function ended(session: Session): void {
   session.settling -= 1;
+  if (session.isOpen) writeLedger(session);
   look(session);
 }
 
@@ -252,10 +261,13 @@ function lookNow(session: Session): void {
     for (const hold of member.holds.values()) refreshRoom(member, hold);
   }
   const isSecluding = members.some(isSeclusionWanted);
+  const batches: Handing[] = [];
   const first = session.turn % Math.max(1, members.length);
   for (const member of [...members.slice(first), ...members.slice(0, first)]) {
-    claimAll(member, { step, isSecluding, turn: session.turn });
+    batches.push(...claimAll(member, { step, isSecluding, turn: session.turn }));
   }
+  writeLedger(session);
+  for (const batch of batches) handOut(batch);
   if (!session.isOpen) return;
   for (const member of members) {
     letGoDrained(session, member);
@@ -270,7 +282,7 @@ function letGoDrained({ broker }: Session, member: PartitionMember): void {
     if (!hold.isDraining || hold.table.counts.leased > 0 || hold.readings > 0) continue;
     noteAll(member, hold);
     dropHold(member, hold);
-    letGo(broker, hold.channel, isJudged(hold));
+    letGo(broker, hold.channel);
   }
 }
 
@@ -334,16 +346,21 @@ async function close(session: Session): Promise<void> {
   await confirm(broker);
 }
 
-/**
- * What goes back was not at work when it went: whoever gets it next must not suspect it. A
- * partition is marked as a whole; of the shared queue, every message has to be.
- */
-function noteAll(member: PartitionMember, { channel, table }: Hold): void {
-  const isShared = channel.queue.partition === null;
+/** What is no longer ordinary goes back with a note. */
+function noteAll(member: PartitionMember, { table }: Hold): void {
   for (const entry of table.byId.values()) {
-    const isOrdinary = entry.attempt === 1 && entry.story === null;
-    if (isShared || !isOrdinary) writeNote(member, entry, { running: 'no' });
+    if (entry.attempt > 1 || entry.story !== null) writeNote(member, entry);
   }
+}
+
+/** Once per turn, and always before something is handed out. */
+function writeLedger({ context, line }: Session): void {
+  const out = new Set<string>();
+  for (let held = context.holder.head; held !== null; held = held.next) {
+    const { subscription } = held.table;
+    for (const { message } of coveredBy(held)) out.add(workName(subscription, message.id));
+  }
+  line.ledger.out = out;
 }
 
 function abandon(session: Session): void {
@@ -356,12 +373,9 @@ function end(session: Session, isClean: boolean): void {
   session.dueTimer?.cancel();
   session.alarmTimer?.cancel();
   broker.connections.delete(session.line);
-  for (const member of members.values()) {
-    removeMember(broker, member, (channel) => {
-      const hold = member.holds.get(channel);
-      return isClean && hold !== undefined && isJudged(hold);
-    });
-  }
+  // Before anything goes back: whoever gets it has to find what was at work.
+  if (!isClean) keepLedger(broker, session.line.ledger);
+  for (const member of members.values()) removeMember(broker, member);
 }
 
 function act(session: Session): Step {
