@@ -7,6 +7,8 @@
  */
 
 import {
+  partitionsOf,
+  sharedQueue,
   type Broker,
   type BrokerQueue,
   type BrokerSubscription,
@@ -18,7 +20,7 @@ import { closeChannel, openChannel, push } from './broker-queues.ts';
 export function join(broker: Broker, member: Member): void {
   const { subscription } = member;
   subscription.members.add(member);
-  const channel = openChannel(broker, subscription.shared, member);
+  const channel = openChannel(broker, sharedQueue(subscription), member);
   member.assigned(channel);
   rebalance(broker, subscription);
 }
@@ -56,17 +58,18 @@ export function remove(broker: Broker, member: Member): void {
 function rebalance(broker: Broker, subscription: BrokerSubscription): void {
   const members = [...subscription.members].filter(({ isLeaving }) => !isLeaving);
   if (members.length === 0) return;
+  const partitions = partitionsOf(subscription);
   const owned = new Map(members.map((member) => [member, 0]));
-  for (const { channels, isMoving } of subscription.partitions) {
+  for (const { channels, isMoving } of partitions) {
     for (const { member } of channels) {
       if (!isMoving && owned.has(member)) owned.set(member, owned.get(member)! + 1);
     }
   }
-  for (const queue of subscription.partitions) {
+  for (const queue of partitions) {
     if (queue.channels.size === 0) assign(broker, queue, owned);
   }
-  const cap = Math.ceil(subscription.partitions.length / members.length);
-  for (const queue of subscription.partitions) {
+  const cap = Math.ceil(partitions.length / members.length);
+  for (const queue of partitions) {
     const [channel] = queue.channels;
     if (channel === undefined || queue.isMoving) continue;
     const count = owned.get(channel.member) ?? Number.POSITIVE_INFINITY;

@@ -87,8 +87,8 @@ export interface Member {
 export interface BrokerSubscription {
   spec: SubscriptionSpec;
   isPaused: boolean;
-  readonly partitions: readonly BrokerQueue[];
-  readonly shared: BrokerQueue;
+  /** The shared queue, then the partitions. */
+  readonly queues: BrokerQueue[];
   readonly members: Set<Member>;
   readonly carried: Map<number, Carried>;
   readonly byId: Map<string, Set<Carried>>;
@@ -114,7 +114,7 @@ export interface BrokerConnection {
   readonly ledger: Ledger;
 }
 
-/** What a connection has at work, as it wrote last. Outlives the connection, unless it ends well. */
+/** What a connection has at work, as it wrote last. Outlives it, unless it ends well. */
 export interface Ledger {
   out: ReadonlySet<string>;
   /** Names in `out` that have been judged since its connection died. */
@@ -163,12 +163,10 @@ export function createBroker(partitionCount: number): Broker {
 }
 
 export function createSubscription(broker: Broker, spec: SubscriptionSpec): BrokerSubscription {
-  const partitions: BrokerQueue[] = [];
   const subscription: BrokerSubscription = {
     spec,
     isPaused: false,
-    partitions,
-    shared: null as unknown as BrokerQueue,
+    queues: [],
     members: new Set(),
     carried: new Map(),
     byId: new Map(),
@@ -180,10 +178,11 @@ export function createSubscription(broker: Broker, spec: SubscriptionSpec): Brok
     doneCount: 0,
     cancelledCount: 0,
   };
+  subscription.queues.push(createQueue(subscription, null));
   for (let partition = 0; partition < broker.partitionCount; partition++) {
-    partitions.push(createQueue(subscription, partition));
+    subscription.queues.push(createQueue(subscription, partition));
   }
-  return Object.assign(subscription, { shared: createQueue(subscription, null) });
+  return subscription;
 }
 
 function createQueue(subscription: BrokerSubscription, partition: number | null): BrokerQueue {
@@ -213,8 +212,17 @@ export function confirm(broker: Broker): Promise<void> {
 }
 
 export function queueFor(broker: Broker, to: BrokerSubscription, key: string | null): BrokerQueue {
-  if (key === null || to.spec.order === 'none') return to.shared;
-  return to.partitions[partitionOf(key, broker.partitionCount)]!;
+  if (key === null || to.spec.order === 'none') return sharedQueue(to);
+  return to.queues[1 + partitionOf(key, broker.partitionCount)]!;
+}
+
+/** The queue of the messages without order. */
+export function sharedQueue({ queues }: BrokerSubscription): BrokerQueue {
+  return queues[0]!;
+}
+
+export function partitionsOf({ queues }: BrokerSubscription): BrokerQueue[] {
+  return queues.slice(1);
 }
 
 /** FNV-1a over the characters of the key, then spread: any function that never changes will do. */
