@@ -36,7 +36,7 @@ test('what was settled behind a refused batch of the same lane goes again, behin
   assert.deepEqual([settler.open, answers], [0, []]);
 });
 
-test('several refused batches go again in the order they were made, before what came since', async () => {
+test('several refused batches go again in their order, before what came since', async () => {
   const { settler, calls, clock } = create();
   settler.push(ack('m1', 1));
   await settleTurns();

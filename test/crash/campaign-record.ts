@@ -1,0 +1,216 @@
+/**
+ * From lines to what happened: messages, the runs of their handlers, facts and kills. The checkers
+ * look at nothing else, so a test can hand them a history that never took place.
+ */
+import type { Announced, Entry, Line } from './history.ts';
+
+export interface Subscribed {
+  readonly name: string;
+  readonly topic: string;
+  readonly isOrdered: boolean;
+  /** Whether messages wait for the facts they were published with. */
+  readonly waits: boolean;
+}
+
+/** `open`: its publisher was killed before it had an answer. */
+export type Outcome = 'accepted' | 'refused' | 'indeterminate' | 'open';
+
+export interface Sent extends Announced {
+  /** Whose successive processes publish one after the other. */
+  readonly publisher: string;
+  /** The place among all messages of the publisher. */
+  readonly sequence: number;
+  readonly invokedAt: number;
+  outcome: Outcome;
+  answeredAt: number | null;
+  code: string | null;
+}
+
+export interface Run {
+  readonly subscription: string;
+  readonly label: string;
+  readonly id: string;
+  readonly attempt: number;
+  readonly process: string;
+  readonly startedAt: number;
+  /** The attempt of the handler that published it, for messages published by handlers. */
+  readonly stagedBy: number | null;
+  outcome: 'end' | 'fail' | 'wait' | 'open';
+  endedAt: number | null;
+}
+
+export interface FactTimes {
+  invokedAt: number;
+  confirmedAt: number | null;
+}
+
+export interface CampaignRecord {
+  readonly subscriptions: readonly Subscribed[];
+  readonly sent: ReadonlyMap<string, Sent>;
+  /** By {@link deliveryOf}; the runs of each in the order of their starts. */
+  readonly runs: ReadonlyMap<string, readonly Run[]>;
+  readonly facts: ReadonlyMap<string, FactTimes>;
+  /** When each process was killed. */
+  readonly kills: ReadonlyMap<string, number>;
+  /** `process subscription id` of every lease that a living process was told it had lost. */
+  readonly losses: ReadonlySet<string>;
+  /** How often the file was busy for as long as a lease. */
+  readonly busy: number;
+  /** Whatever else the engine complained of. */
+  readonly troubles: readonly string[];
+}
+
+/** What handlers publish. */
+export const followedTopic = 'order.followed';
+
+/** The label of the message that the handler of `label` publishes. */
+export function followUpOf(label: string): string {
+  return `${label}+`;
+}
+
+export function deliveryOf(subscription: string, label: string): string {
+  return `${subscription} ${label}`;
+}
+
+export function lossOf(process: string, subscription: string, id: string): string {
+  return `${process} ${subscription} ${id}`;
+}
+
+/** `publisher-1.3` is the third process of `publisher-1`. */
+export function slotOf(processName: string): string {
+  return processName.split('.')[0] ?? processName;
+}
+
+export function recordOf(
+  entries: readonly Entry[],
+  subscriptions: readonly Subscribed[],
+): CampaignRecord {
+  const builder = createBuilder();
+  const ordered = entries.toSorted((a, b) => a.line.at - b.line.at);
+  for (const { process, line } of ordered) builder.add(process, line);
+  return { subscriptions, ...builder.finish() };
+}
+
+interface Builder {
+  add(process: string, line: Line): void;
+  finish(): Omit<CampaignRecord, 'subscriptions'>;
+}
+
+function createBuilder(): Builder {
+  const sent = new Map<string, Sent>();
+  const runs = new Map<string, Run[]>();
+  const facts = new Map<string, FactTimes>();
+  const kills = new Map<string, number>();
+  const losses = new Set<string>();
+  const troubles: string[] = [];
+  let sequence = 0;
+  let busy = 0;
+
+  function publish(process: string, messages: readonly Announced[], at: number): void {
+    for (const announced of messages) {
+      sequence += 1;
+      sent.set(announced.label, {
+        ...announced,
+        publisher: slotOf(process),
+        sequence,
+        invokedAt: at,
+        outcome: 'open',
+        answeredAt: null,
+        code: null,
+      });
+    }
+  }
+
+  function start(process: string, line: Extract<Line, { f: 'start' }>): void {
+    const { subscription, label, id, attempt, at, stagedBy } = line;
+    const delivery = deliveryOf(subscription, label);
+    const run: Run = {
+      subscription,
+      label,
+      id,
+      attempt,
+      process,
+      stagedBy,
+      startedAt: at,
+      outcome: 'open',
+      endedAt: null,
+    };
+    const earlier = runs.get(delivery);
+    if (earlier === undefined) runs.set(delivery, [run]);
+    else earlier.push(run);
+  }
+
+  function finishRun(process: string, line: Extract<Line, { f: 'end' | 'fail' | 'wait' }>): void {
+    const started = runs.get(deliveryOf(line.subscription, line.label)) ?? [];
+    const run = started.findLast(
+      (one) => one.process === process && one.outcome === 'open' && one.attempt === line.attempt,
+    );
+    if (run === undefined) throw new Error(`${process} ended what it did not start: ${line.label}`);
+    run.outcome = line.f;
+    run.endedAt = line.at;
+  }
+
+  function answer(line: Extract<Line, { f: 'published' }>): void {
+    const message = sent.get(line.label);
+    if (message === undefined) throw new Error(`an answer to nothing: ${line.label}`);
+    message.outcome = line.outcome;
+    message.answeredAt = line.at;
+    message.code = line.code;
+  }
+
+  function mark(names: readonly string[], at: number, isConfirmed: boolean): void {
+    for (const fact of names) {
+      const times = facts.get(fact) ?? { invokedAt: at, confirmedAt: null };
+      if (isConfirmed) times.confirmedAt ??= at;
+      facts.set(fact, times);
+    }
+  }
+
+  return {
+    add(process, line) {
+      switch (line.f) {
+        case 'publish':
+          return publish(process, line.messages, line.at);
+        case 'published':
+          return answer(line);
+        case 'start':
+          return start(process, line);
+        case 'end':
+        case 'fail':
+        case 'wait':
+          return finishRun(process, line);
+        case 'fulfil':
+        case 'fulfilled':
+          return mark(line.facts, line.at, line.f === 'fulfilled');
+        case 'lease-lost':
+          losses.add(lossOf(process, line.subscription, line.id));
+          return;
+        case 'trouble':
+          if (line.code === 'ENGINE_BUSY') busy += 1;
+          else troubles.push(`${process}: ${line.code}: ${line.message}`);
+          return;
+        case 'kill':
+          kills.set(line.process, line.at);
+      }
+    },
+    finish() {
+      for (const message of [...sent.values()]) {
+        if (message.followed) sent.set(followUpOf(message.label), followUp(message));
+      }
+      return { sent, runs, facts, kills, losses, busy, troubles };
+    },
+  };
+}
+
+/** What a handler publishes is accepted with its ack, so it has the fate of its message. */
+function followUp(message: Sent): Sent {
+  return {
+    ...message,
+    label: followUpOf(message.label),
+    topic: followedTopic,
+    delayMs: 0,
+    waits: [],
+    asks: null,
+    followed: false,
+  };
+}

@@ -1,0 +1,237 @@
+/**
+ * A checker is believed once it has caught a fault: the history here is sound, and each test plants
+ * one fault in it.
+ */
+import assert from 'node:assert/strict';
+import { describe, test } from 'vitest';
+import { recordOf, type Subscribed } from './campaign-record.ts';
+import type { Announced, Entry, Line } from './history.ts';
+import { examine } from './verdict.ts';
+
+const subscriptions: readonly Subscribed[] = [
+  { name: 'billing', topic: 'order.placed', isOrdered: true, waits: true },
+  { name: 'following', topic: 'order.followed', isOrdered: true, waits: true },
+];
+const terms = {
+  slots: { billing: 2, following: 2 },
+  backoffMs: 5,
+  staging: { by: 'billing', into: 'following' },
+};
+
+interface Ran {
+  readonly label: string;
+  /** Milliseconds. */
+  readonly from: number;
+  readonly to?: number;
+  readonly as?: 'end' | 'fail' | 'wait';
+  readonly attempt?: number;
+  readonly process?: string;
+  readonly subscription?: string;
+  readonly id?: string;
+  readonly stagedBy?: number;
+}
+
+const sound: readonly Entry[] = [
+  ...published(
+    'publisher-1.1',
+    0,
+    { label: 'a1', followed: true },
+    { label: 'a2', waits: ['fact'] },
+  ),
+  ...published('publisher-2.1', 10, { label: 'a3', delayMs: 30 }, { label: 'a4', asks: 'asked' }),
+  ...fulfilled(20, 'fact', 'asked'),
+  ...ran({ label: 'a1', from: 11, to: 12, as: 'fail' }),
+  ...ran({ label: 'a1', from: 18, to: 19, attempt: 2 }),
+  ...ran({ label: 'a1+', from: 20, to: 21, subscription: 'following', stagedBy: 2 }),
+  ...ran({ label: 'a2', from: 30, to: 31 }),
+  ...ran({ label: 'a3', from: 42, to: 43 }),
+  ...ran({ label: 'a4', from: 32, to: 33, as: 'wait' }),
+  ...ran({ label: 'a4', from: 34, to: 35 }),
+];
+
+test('a sound history has nothing to say about', () => {
+  assert.deepEqual(found(sound), {});
+});
+
+test('what a killed process held may run again', () => {
+  const again = { label: 'a4', from: 60, to: 61, attempt: 2, process: 'worker-2.1' };
+  assert.deepEqual(found([...sound, killed('worker-1.1', 50), ...ran(again)]), {});
+});
+
+const faults: Readonly<
+  Record<string, { readonly history: readonly Entry[]; readonly by: string }>
+> = {
+  'an accepted message that was never done': { by: 'lost', history: without('a1') },
+  'one that is lost in one of its subscriptions': { by: 'lost', history: without('a1+') },
+  'one whose fact is there and that waits on': { by: 'stuck', history: without('a2') },
+  'one that was refused and ran': {
+    by: 'unexpected',
+    history: [
+      ...sound,
+      ...published('publisher-1.2', 50, { label: 'b1', outcome: 'refused' }),
+      ...ran({ label: 'b1', from: 55, to: 56 }),
+    ],
+  },
+  'one that nobody published': {
+    by: 'unexpected',
+    history: [...sound, ...ran({ label: 'ghost', from: 55, to: 56 })],
+  },
+  'one that started before the one before it was done': {
+    by: 'out of order',
+    history: [...without('a2'), ...ran({ label: 'a2', from: 9, to: 10 }), ...fulfilled(5, 'fact')],
+  },
+  'one that overtook the message of another publisher': {
+    by: 'out of order',
+    history: [...without('a4'), ...ran({ label: 'a4', from: 21, to: 22 })],
+  },
+  'follow-ups in another order than what they follow': {
+    by: 'out of order',
+    history: [
+      ...sound,
+      ...published('publisher-1.1', 60, { label: 'b1', followed: true }),
+      ...ran({ label: 'b1', from: 61, to: 62 }),
+      ...ran({ label: 'b1+', from: 19, to: 20, subscription: 'following', stagedBy: 1 }),
+    ],
+  },
+  'two of one key at once': {
+    by: 'overlapping',
+    history: [...without('a3'), ...ran({ label: 'a3', from: 42, to: 60 }), ...late('a5', 50)],
+  },
+  'one that came before its delay was over': {
+    by: 'early',
+    history: [...without('a3'), ...ran({ label: 'a3', from: 36, to: 37 })],
+  },
+  'one that came before its fact': {
+    by: 'early',
+    history: [...without('a2'), ...ran({ label: 'a2', from: 19.5, to: 19.6 })],
+  },
+  'one that went on although its handler waited': {
+    by: 'early',
+    history: [
+      ...without('a4').filter(({ line }) => line.f !== 'fulfil' && line.f !== 'fulfilled'),
+      ...fulfilled(20, 'fact'),
+      ...fulfilled(39, 'asked'),
+      ...ran({ label: 'a4', from: 34, to: 35 }),
+    ],
+  },
+  'one that was tried again within its back-off': {
+    by: 'early',
+    history: [
+      ...sound,
+      ...late('b1', 60, 'fail'),
+      ...ran({ label: 'b1', from: 62, to: 63, attempt: 2 }),
+    ],
+  },
+  'one publish that became two messages': {
+    by: 'doubled',
+    history: [
+      ...sound,
+      killed('worker-1.1', 50),
+      ...ran({ label: 'a4', from: 60, to: 61, attempt: 2, id: 'other', process: 'worker-2.1' }),
+    ],
+  },
+  'what a failed attempt published': {
+    by: 'staged',
+    history: [
+      ...without('a1+'),
+      ...ran({ label: 'a1+', from: 20, to: 21, subscription: 'following', stagedBy: 1 }),
+    ],
+  },
+  'two starts with one attempt': {
+    by: 'attempts',
+    history: [
+      ...sound,
+      killed('worker-1.1', 50),
+      ...ran({ label: 'a4', from: 60, to: 61, process: 'worker-2.1' }),
+    ],
+  },
+  'one that was done and ran again for no reason': {
+    by: 'unexplained duplicates',
+    history: [...sound, ...ran({ label: 'a4', from: 60, to: 61, attempt: 2 })],
+  },
+  'a kill that repeats more than a process holds': {
+    by: 'unexplained duplicates',
+    history: [...sound, killed('worker-1.1', 1_400), ...manyRepeated(120)],
+  },
+  'trouble with the engine': {
+    by: 'trouble',
+    history: [
+      ...sound,
+      { process: 'worker-1.1', line: { f: 'trouble', at: 0, code: 'ENGINE_CORRUPT', message: '' } },
+    ],
+  },
+};
+
+describe('the checkers find', () => {
+  test.each(Object.entries(faults))('%s', (_title, { history, by }) => {
+    assert.ok(by in found(history), JSON.stringify(found(history)));
+  });
+});
+
+function found(history: readonly Entry[]): Readonly<Record<string, readonly string[]>> {
+  return examine(recordOf(history, subscriptions), terms).findings;
+}
+
+function published(
+  process: string,
+  atMs: number,
+  ...given: readonly (Partial<Announced> & { label: string; outcome?: 'accepted' | 'refused' })[]
+): Entry[] {
+  const usual = { topic: 'order.placed', key: 'k', delayMs: 0, waits: [], asks: null };
+  const messages = given.map((one) => ({ ...usual, followed: false, ...one }));
+  const at = atMs * 1_000;
+  return [
+    { process, line: { f: 'publish', at, messages } },
+    ...given.map(({ label, outcome = 'accepted' }): Entry => {
+      const code = outcome === 'accepted' ? null : 'QUEUE_FULL';
+      return { process, line: { f: 'published', at: at + 500, label, outcome, code } };
+    }),
+  ];
+}
+
+function fulfilled(atMs: number, ...facts: readonly string[]): Entry[] {
+  const at = atMs * 1_000;
+  return (['fulfil', 'fulfilled'] as const).map((f) => ({
+    process: 'publisher-1.1',
+    line: { f, at, facts },
+  }));
+}
+
+function ran(run: Ran): Entry[] {
+  const { label, from, to, as = 'end', process = 'worker-1.1', stagedBy = null } = run;
+  const { attempt = 1, subscription = 'billing', id = `id of ${label}` } = run;
+  const about = { label, attempt, subscription, id };
+  const start: Line = { f: 'start', at: from * 1_000, ...about, stagedBy };
+  if (to === undefined) return [{ process, line: start }];
+  return [
+    { process, line: start },
+    { process, line: { f: as, at: to * 1_000, ...about } },
+  ];
+}
+
+function killed(process: string, atMs: number): Entry {
+  return { process: 'supervisor', line: { f: 'kill', at: atMs * 1_000, process } };
+}
+
+/** A further message of the key and its run. */
+function late(label: string, atMs: number, as: 'end' | 'fail' = 'end'): Entry[] {
+  const publishing = published('publisher-1.1', atMs - 5, { label });
+  return [...publishing, ...ran({ label, from: atMs, to: atMs + 1, as })];
+}
+
+/** The sound history without the runs of one message. */
+function without(label: string): Entry[] {
+  return sound.filter(
+    ({ line }) => !('subscription' in line && 'label' in line && line.label === label),
+  );
+}
+
+/** Messages done at a slow rate, all of them repeated after the kill. */
+function manyRepeated(count: number): Entry[] {
+  return Array.from({ length: count }, (_, index) => {
+    const label = `r${index}`;
+    const at = 70 + index * 10;
+    const again = { label, from: 1_500 + index * 10, to: 1_501 + index * 10, attempt: 2 };
+    return [...late(label, at), ...ran({ ...again, process: 'worker-2.1' })];
+  }).flat();
+}

@@ -1,0 +1,119 @@
+/**
+ * Where actors play: a file, the supervisor's own bus on it, and the processes, all ended with the
+ * test whatever becomes of it.
+ */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { type Bus, createBus } from 'malote';
+import { sqlite } from 'malote/sqlite';
+import {
+  type Act,
+  type ActorOptions,
+  type ActorSetup,
+  type Command,
+  subscription,
+  workAsked,
+} from './acts.ts';
+import { type Child, createFleet, type Fleet } from './fleet.ts';
+import { readHistories } from './history.ts';
+
+type Stats = Awaited<ReturnType<Bus['subscriptions']['stats']>>;
+
+export interface Stage extends AsyncDisposable {
+  readonly bus: Bus;
+  readonly fleet: Fleet;
+  /** Starts an actor; resolves once it is a consumer. */
+  enter(name: string, options?: Partial<ActorOptions>): Promise<Child>;
+  /** Starts an actor and does not wait for it. */
+  push(name: string, options?: Partial<ActorOptions>): Child;
+  /** Publishes in order; a key makes neighbours of it a lane. */
+  publish(...acts: readonly Act[]): Promise<void>;
+  /** Resolves once the subscription holds nothing, or the statistics fit. */
+  until(fits: (stats: Stats) => boolean): Promise<Stats>;
+  /** The labels of what actors began and ended, one per time; read from their histories. */
+  began(): readonly string[];
+  ended(): readonly string[];
+}
+
+const usual: ActorOptions = { lease: 10_000, concurrency: 4, attempts: 10 };
+const pollMs = 10;
+
+export async function openStage(
+  folder: string,
+  common: Partial<ActorOptions> = {},
+): Promise<Stage> {
+  const file = join(folder, 'queue.db');
+  const histories = join(folder, 'histories');
+  mkdirSync(histories, { recursive: true });
+  const fleet = createFleet();
+  const bus = createBus({ engine: sqlite(file), logger: false });
+  await bus.subscribe(subscription, workAsked);
+
+  function push(name: string, options: Partial<ActorOptions> = {}): Child {
+    const setup: ActorSetup = { ...usual, ...common, ...options, file, name, histories, seed: 0 };
+    return fleet.start('child-actor.ts', name, setup);
+  }
+
+  async function enter(name: string, options?: Partial<ActorOptions>): Promise<Child> {
+    const child = push(name, options);
+    await child.noticesOf('up', 1);
+    return child;
+  }
+
+  async function until(fits: (stats: Stats) => boolean): Promise<Stats> {
+    for (;;) {
+      const stats = await bus.subscriptions.stats(subscription);
+      if (fits(stats)) return stats;
+      await pause(pollMs);
+    }
+  }
+
+  const writtenBy = (kind: 'start' | 'end') => (): readonly string[] =>
+    readHistories(histories).flatMap(({ line }) => (line.f === kind ? [line.label] : []));
+
+  return {
+    bus,
+    fleet,
+    push,
+    enter,
+    until,
+    began: writtenBy('start'),
+    ended: writtenBy('end'),
+    async publish(...given) {
+      const publishing = given.map((act) =>
+        bus.publish(workAsked, act, act.key === null ? {} : { orderKey: act.key }),
+      );
+      await Promise.all(publishing);
+    },
+    async [Symbol.asyncDispose]() {
+      await fleet.end();
+      await bus.stop();
+    },
+  };
+}
+
+export function isEmpty({ depth }: Stats): boolean {
+  return depth === 0;
+}
+
+export function acts(kind: Act['kind'], key: string | null, labels: readonly string[]): Act[] {
+  return labels.map((label) => ({ kind, key, label }));
+}
+
+export function numbered(prefix: string, count: number): string[] {
+  return Array.from({ length: count }, (_, index) => `${prefix}${index + 1}`);
+}
+
+export function go(child: Child, labels: readonly string[]): void {
+  child.tell({ kind: 'go', labels } satisfies Command);
+}
+
+export function freeze(child: Child): void {
+  child.tell({ kind: 'freeze' } satisfies Command);
+}
+
+/** The labels of its notices of a kind, in the order they came. */
+export function labelsOf(child: Child, kind: string): string[] {
+  return child.notices.flatMap((one) => (one.kind === kind ? [one.label ?? ''] : []));
+}
