@@ -41,7 +41,7 @@ export interface OpenedFile {
 const applicationId = 0x6d6c6f74;
 /** From 3.7.0 to 3.51.2 two connections that write and checkpoint could lose a commit. */
 const oldestSqlite = [3, 51, 3] as const;
-/** The net under the checkpoints of `checkpoint.ts`, in pages of 4 KiB. */
+/** The net, in pages, for a connection that `checkpoint.ts` does not look after. */
 const autocheckpointPages = 20_000;
 /** While several processes create or migrate at once each waits for the others, 2 s at most. */
 const busyTries = 40;
