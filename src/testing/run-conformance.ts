@@ -5,7 +5,8 @@
  */
 
 import { whyNotPromised, type ConformanceCase } from './conformance/case.ts';
-import { startHarness, type EngineUnderTest, type Patience } from './conformance/harness.ts';
+import type { EngineUnderTest, Patience } from './conformance/harness.ts';
+import { startHarness } from './conformance/start-harness.ts';
 import { conformance } from './conformance/suite.ts';
 
 export interface ConformanceOptions {
@@ -26,7 +27,7 @@ const usualSeeds: readonly number[] = [1, 2, 3];
 
 export function runConformance(options: ConformanceOptions): void {
   const { engine, test, seeds = usualSeeds, cases = conformance, patience } = options;
-  const report = options.report ?? ((line: string) => console.log(line));
+  const report = options.report ?? ((line: string) => void process.stdout.write(`${line}\n`));
   // Engines are lazy: this one is never opened, and leaves nothing behind.
   const { capabilities } = engine().make();
 

@@ -1,4 +1,4 @@
-/** The memory engine in its partitions shape, as a broker would be, keeps every promise it makes. */
+/** The memory engine in its partitions shape, like a broker, keeps every promise it makes. */
 import { memory } from 'malote/memory';
 import { runConformance } from 'malote/testing';
 import { test } from 'vitest';

@@ -1,6 +1,6 @@
 /**
- * A case is believed once breaking what it guards makes it fail: every case of the suite fails on an
- * engine with a planted fault, and every planted fault is noticed.
+ * A case is believed once breaking what it guards makes it fail: every case of the suite fails on
+ * an engine with a planted fault, and every planted fault is noticed.
  */
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';

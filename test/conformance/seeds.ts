@@ -1,4 +1,4 @@
-/** The seeds of the cases in which chance decides: three by default, twenty with MALOTE_SEEDS=all. */
+/** Seeds of the cases in which chance decides: three, or twenty with MALOTE_SEEDS=all. */
 
 const count = process.env['MALOTE_SEEDS'] === 'all' ? 20 : 3;
 

@@ -1,6 +1,6 @@
 /**
- * A promise of malote as data: a sentence a user could rely on, what an engine must be capable of to
- * make it, and a program that finds out whether the engine keeps it.
+ * A promise of malote as data: a sentence a user could rely on, what an engine must be capable of
+ * to make it, and a program that finds out whether the engine keeps it.
  */
 
 import type { Capabilities } from '../../transport/capabilities.ts';

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import type { DeadLetter } from '../../transport/store.ts';
 import type { ConformanceCase } from './case.ts';
-import type { Connection } from './connection.ts';
+import type { Connection } from './harness.ts';
 import { drain, expectState, plain } from './flow.ts';
 import { ack, deadLetter, idsOf, messages, retry } from './settlements.ts';
 

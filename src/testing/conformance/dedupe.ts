@@ -97,7 +97,10 @@ export const dedupes: readonly ConformanceCase[] = [
       );
       assert.equal(stored.length, 1);
       const others = outcomes.filter(({ kind }) => kind !== 'stored');
-      assert.deepEqual(others, Array(11).fill(duplicateOf(stored[0] ?? '')));
+      assert.deepEqual(
+        others,
+        Array.from({ length: 11 }, () => duplicateOf(stored[0] ?? '')),
+      );
       assert.deepEqual(idsOf(await drain(started, 1)), stored);
     },
   },

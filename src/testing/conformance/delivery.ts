@@ -5,7 +5,7 @@ import type { ConformanceCase } from './case.ts';
 import { drain, expectDone, idsByKey } from './flow.ts';
 import { ack, idsOf, messages, numbered, usualTopic } from './settlements.ts';
 
-export const delivery: readonly ConformanceCase[] = [
+export const deliveries: readonly ConformanceCase[] = [
   {
     id: 'deliver-once-without-faults',
     promise: 'G3',

@@ -3,8 +3,7 @@
 import assert from 'node:assert/strict';
 import type { MessageState, MessageView } from '../../transport/store.ts';
 import type { Delivery } from '../../transport/transport.ts';
-import type { Connection } from './connection.ts';
-import type { Consumer } from './consumer.ts';
+import type { Connection, Consumer } from './harness.ts';
 import { ack } from './settlements.ts';
 
 /** Receives and acks until `count` messages are done. Answers them in the order they came. */
@@ -43,8 +42,9 @@ export async function expectState(
   state: MessageState,
 ): Promise<MessageView> {
   const view = await viewOf(connection, id);
-  assert.equal(view?.state, state, `${id} should be ${state}`);
-  return view as MessageView;
+  assert.ok(view, `${id} should be known`);
+  assert.equal(view.state, state, `${id} should be ${state}`);
+  return view;
 }
 
 /** A message that is done may be forgotten; if it is known, it is known as done. */

@@ -1,21 +1,29 @@
 /**
- * What a case runs in: one engine, fresh and empty, a clock that only the case moves, a seed, and as
- * many connections as it likes. Connections stand for processes; a case ends them as processes end.
+ * What a case runs in: one engine, fresh and empty, a clock that only the case moves, a seed, and
+ * as many connections as it likes. Connections stand for processes; a case ends them as processes
+ * do.
  *
  * Nobody sleeps here. A case waits for deliveries by name and number; while it waits, time moves in
- * small steps, because an engine may look for work by a timer. When nothing comes in a while of both
- * virtual and real time, the wait fails and says what was missing.
+ * small steps, because an engine may look for work by a timer. When nothing comes in a while of
+ * both virtual and real time, the wait fails and says what was missing.
  */
 
-import assert from 'node:assert/strict';
-import { systemClock } from '../../clock.ts';
-import type { Engine, SubscriptionSpec } from '../../transport/transport.ts';
-import { seededRandom } from '../seeded.ts';
-import { settleTurns, virtualClock, type VirtualClock } from '../virtual-clock.ts';
-import { openConnection, type Connection } from './connection.ts';
-import type { Consumer } from './consumer.ts';
-import { usualSubscription } from './settlements.ts';
-import { watch, type Watch } from './watch.ts';
+import type { Store, SubscriptionView } from '../../transport/store.ts';
+import type {
+  Delivery,
+  Engine,
+  EngineEvent,
+  FactId,
+  Lease,
+  PublishOutcome,
+  Queue,
+  SettleOutcome,
+  Settlement,
+  SubscriptionSpec,
+} from '../../transport/transport.ts';
+import type { VirtualClock } from '../virtual-clock.ts';
+import type { Draft } from './settlements.ts';
+import type { Watch } from './watch.ts';
 
 export interface Harness {
   readonly engine: Engine;
@@ -25,7 +33,7 @@ export interface Harness {
   /** How long an engine keeps the leases of a process that is silent. */
   readonly leaseMs: number;
   readonly watch: Watch;
-  /** One more process. Where the engine allows it, it shares nothing with the others but the data. */
+  /** One more process. Where the engine allows it, it shares nothing but the data with others. */
   open(): Promise<Connection>;
   /** Begins a transaction of the caller's own. */
   begin(): CallerTransaction;
@@ -76,86 +84,61 @@ export interface Patience {
   readonly realMs: number;
 }
 
-export const usualPatience: Patience = { virtualMs: 1_500, realMs: 2_000 };
-
-const leaseMs = 6_000;
-const stepMs = 25;
-const quietMs = 1_000;
-
-export interface RunningHarness extends Harness {
-  /** Closes what is open and rejects when something was violated on the way. */
-  end(): Promise<void>;
+/** One process as a case sees it. Whatever it does is shown to the {@link Watch}. */
+export interface Connection {
+  readonly name: string;
+  readonly queue: Queue;
+  readonly store: Store;
+  /** What the engine did by itself, as this process heard it. */
+  readonly events: readonly EngineEvent[];
+  subscribe(...given: readonly Partial<SubscriptionSpec>[]): Promise<void>;
+  /** Publishes in one batch and answers what became of each message. */
+  offer(...drafts: readonly Draft[]): Promise<readonly PublishOutcome[]>;
+  /** Publishes in a transaction of the caller. */
+  join(transaction: CallerTransaction, ...drafts: readonly Draft[]): readonly PublishOutcome[];
+  /** Publishes in one batch; rejects unless each message is stored. */
+  publish(...drafts: readonly Draft[]): Promise<void>;
+  consume(subscription?: string, demand?: ConsumerDemand): Consumer;
+  settle(...batch: readonly Settlement[]): Promise<readonly SettleOutcome[]>;
+  /** Settles in one batch; rejects unless each answer is `settled`. */
+  settled(...batch: readonly Settlement[]): Promise<void>;
+  fulfil(...facts: readonly FactId[]): Promise<void>;
+  revoke(...facts: readonly FactId[]): Promise<void>;
+  view(subscription?: string): Promise<SubscriptionView>;
+  /** Stops the process in its tracks, as a debugger would: its timers wait, time goes on. */
+  freeze(): void;
+  thaw(): void;
+  isOpen(): boolean;
+  close(): Promise<void>;
+  abandon(): void;
 }
 
-export function startHarness(
-  subject: EngineUnderTest,
-  seed: number = 1,
-  patience: Patience = usualPatience,
-): RunningHarness {
-  const clock = virtualClock();
-  const seen = watch();
-  const connections: Connection[] = [];
-  const transactions: CallerTransaction[] = [];
-  const until = waiter(clock, patience);
-  const quiet = async (): Promise<void> => {
-    await settleTurns();
-    await clock.advance(quietMs);
-    await settleTurns();
-  };
-
-  const harness: RunningHarness = {
-    engine: subject.make(),
-    clock,
-    seed,
-    random: seededRandom(seed),
-    leaseMs,
-    watch: seen,
-    until,
-    quiet,
-    async open() {
-      const engine = connections.length === 0 ? harness.engine : subject.make();
-      const connection = await openConnection(harness, engine, connections.length + 1);
-      connections.push(connection);
-      return connection;
-    },
-    begin() {
-      assert.ok(subject.begin, 'an engine with transactions needs a way to begin one');
-      const transaction = subject.begin();
-      transactions.push(transaction);
-      return transaction;
-    },
-    async start({ slots, ...given } = {}) {
-      const connection = await harness.open();
-      await connection.subscribe(given);
-      const name = given.name ?? usualSubscription;
-      const consumer = connection.consume(name, slots === undefined ? {} : { slots });
-      return { connection, consumer };
-    },
-    async crash(connection) {
-      connection.abandon();
-      const timed = harness.engine.capabilities.lease === 'timed';
-      await clock.advance(timed ? leaseMs + quietMs : quietMs);
-    },
-    async end() {
-      for (const transaction of transactions) transaction.end();
-      for (const connection of connections) if (connection.isOpen()) await connection.close();
-      await settleTurns();
-      seen.verify();
-    },
-  };
-  return harness;
+/** A consumption that a case can pull from. */
+export interface Consumer {
+  /** Everything delivered so far, in the order it came. */
+  readonly received: readonly Delivery[];
+  /** The leases this process was told it lost. */
+  readonly lost: readonly Lease[];
+  grant(messages: number): void;
+  /** Waits for the next `count` deliveries that nobody has asked for yet. */
+  next(count: number): Promise<readonly Delivery[]>;
+  /** Grants `count`, then waits for as many. */
+  receive(count: number): Promise<readonly Delivery[]>;
+  /** Grants `count` and answers what comes of it: of one key, an engine may give fewer at once. */
+  upTo(count: number): Promise<readonly Delivery[]>;
+  /** The next delivery under a grant of one. */
+  one(): Promise<Delivery>;
+  /** Rejects when anything is delivered that nobody has asked for, now or within a second. */
+  nothing(): Promise<void>;
+  /** What has come and nobody has asked for; it counts as asked for from now on. */
+  pending(): readonly Delivery[];
+  stop(): void;
+  /** From now on a delivery is a violation. */
+  ended(why: string): void;
 }
 
-function waiter(clock: VirtualClock, patience: Patience): Harness['until'] {
-  return async (ready, missing) => {
-    const startedAt = systemClock.monotonic();
-    const isLong = (): boolean => systemClock.monotonic() - startedAt > patience.realMs;
-    for (let waitedMs = 0; ; waitedMs += stepMs) {
-      await settleTurns();
-      if (ready()) return;
-      if (waitedMs < patience.virtualMs) await clock.advance(stepMs);
-      else if (isLong()) assert.fail(missing());
-      else await new Promise<void>((resolve) => void systemClock.setTimer(resolve, 2));
-    }
-  };
+export interface ConsumerDemand {
+  readonly slots?: number;
+  /** Hears of deliveries in the moment they arrive. */
+  readonly hear?: (batch: readonly Delivery[]) => void;
 }

@@ -1,4 +1,4 @@
-/** Whole lives of a system, drawn by chance and judged by rules: the same seed gives the same life. */
+/** Whole lives of a system, drawn by chance and judged by rules: the same seed, the same life. */
 
 import assert from 'node:assert/strict';
 import type { OnDead } from '../../transport/transport.ts';
@@ -13,16 +13,8 @@ import {
   orderPerKey,
   totalQueue,
 } from './history-check.ts';
-import {
-  allTopics,
-  heal,
-  startWalk,
-  subscriptionNames,
-  usualProfile,
-  wander,
-  type Profile,
-  type Walk,
-} from './history-walk.ts';
+import { heal, startWalk, usualProfile, wander, type Profile } from './history-walk.ts';
+import { allTopics, subscriptionNames, type Walk } from './history-world.ts';
 
 const topicsOf: Readonly<Record<string, readonly string[]>> = {
   billing: allTopics,

@@ -1,4 +1,4 @@
-/** The judge of a random run: each rule is a pure function from a history to what is wrong in it. */
+/** The judge of a random run: each rule is a pure function from a history to what is wrong. */
 
 import type { Delivery } from '../../transport/transport.ts';
 import {
@@ -95,7 +95,7 @@ export function neverEarly(history: History): string[] {
   return wrong;
 }
 
-/** Attempts count up by failures and crashes, stay by releases and parks, start again by redrives. */
+/** Attempts grow by failures and crashes, stay by releases and parks, begin again by redrives. */
 export function attemptsCount(history: History): string[] {
   const wrong: string[] = [];
   const latest = new Map<string, Delivery>();

@@ -1,4 +1,4 @@
-/** The steps of a random run. Each picks its subject when it begins, and writes down what it did. */
+/** The steps of a random run. Each picks its subject as it begins, and writes down what it did. */
 
 import assert from 'node:assert/strict';
 import type { Delivery, Settlement } from '../../transport/transport.ts';
@@ -12,7 +12,7 @@ import {
   subscriptionNames,
   type Walk,
   type Worker,
-} from './history-walk.ts';
+} from './history-world.ts';
 import { ack, deadLetter, park, release, retry, usualTopic, type Draft } from './settlements.ts';
 
 export type StepName =
@@ -30,25 +30,7 @@ export type StepName =
 
 type Step = (walk: Walk) => Promise<void>;
 
-const steps: Readonly<Record<StepName, Step>> = {
-  publish,
-  grant,
-  settle,
-  advance: ({ harness, below }) => harness.clock.advance(below(3_000)),
-  mark,
-  crash,
-  close,
-  stall,
-  pause,
-  cancel,
-  redrive,
-};
-
-export function stepOf(name: StepName): Step {
-  return steps[name];
-}
-
-async function publish(walk: Walk): Promise<void> {
+async function offer(walk: Walk): Promise<void> {
   const worker = someone(walk);
   if (worker === undefined) return;
   const drafts = Array.from({ length: 1 + walk.below(5) }, () => someDraft(walk));
@@ -221,4 +203,22 @@ function leave(walk: Walk, worker: Worker): void {
 
 function pickFrom<Item>({ below }: Walk, items: readonly Item[]): Item | undefined {
   return items[below(items.length)];
+}
+
+const steps: Readonly<Record<StepName, Step>> = {
+  publish: offer,
+  grant,
+  settle,
+  advance: ({ harness, below }) => harness.clock.advance(below(3_000)),
+  mark,
+  crash,
+  close,
+  stall,
+  pause,
+  cancel,
+  redrive,
+};
+
+export function stepOf(name: StepName): Step {
+  return steps[name];
 }

@@ -4,35 +4,20 @@
  */
 
 import assert from 'node:assert/strict';
-import type { Delivery, OnDead, PublishOutcome } from '../../transport/transport.ts';
-import type { Connection } from './connection.ts';
-import type { Consumer } from './consumer.ts';
-import type { Harness } from './harness.ts';
-import { answered, newHistory, type History } from './history.ts';
+import type { OnDead } from '../../transport/transport.ts';
+import type { Connection, Harness } from './harness.ts';
+import { newHistory } from './history.ts';
 import { stepOf, type StepName } from './history-steps.ts';
-import { ack, usualTopic, type Draft } from './settlements.ts';
-
-export interface Walk {
-  readonly harness: Harness;
-  readonly history: History;
-  readonly workers: Worker[];
-  readonly nextId: () => string;
-  /** A whole number from 0 up to, not including, `limit`. */
-  readonly below: (limit: number) => number;
-  readonly chance: (probability: number) => boolean;
-}
-
-/** A process with a consumer of each subscription. */
-export interface Worker {
-  readonly connection: Connection;
-  readonly consumers: readonly Consumer[];
-  /** Delivered, valid as far as the process knows, and not yet being settled. */
-  out: Delivery[];
-  /** Once it stood still for longer than a lease, it may learn late what it lost. */
-  stoodStill: boolean;
-  isStill: boolean;
-  isGone: boolean;
-}
+import {
+  allTopics,
+  factNames,
+  hire,
+  subscriptionNames,
+  workerOf,
+  type Walk,
+  type Worker,
+} from './history-world.ts';
+import { ack } from './settlements.ts';
 
 /** How likely each step is, by weight; what is left out does not happen. */
 export type Profile = Partial<Record<StepName, number>>;
@@ -50,10 +35,6 @@ export const usualProfile: Profile = {
   cancel: 2,
   redrive: 3,
 };
-
-export const allTopics: readonly string[] = [usualTopic, 'order.seen'];
-export const subscriptionNames: readonly string[] = ['billing', 'audit'];
-export const factNames: readonly string[] = ['customer:1', 'customer:2', 'day:open'];
 
 /** `billing` keeps order and waits; `audit` does neither, and sees one of the two topics. */
 export async function startWalk(harness: Harness, onDead: OnDead): Promise<Walk> {
@@ -76,27 +57,6 @@ export async function startWalk(harness: Harness, onDead: OnDead): Promise<Walk>
   await hire(walk);
   await hire(walk);
   return walk;
-}
-
-export async function hire(walk: Walk): Promise<void> {
-  walk.workers.push(workerOf(walk, await walk.harness.open()));
-}
-
-function workerOf({ history, harness }: Walk, connection: Connection): Worker {
-  const hear = (batch: readonly Delivery[]): void => {
-    const clockAt = harness.clock.now();
-    const at = history.now();
-    history.deliveries.push(...batch.map((delivery) => ({ delivery, at, clockAt })));
-  };
-  const consumers = subscriptionNames.map((name) => connection.consume(name, { hear }));
-  return {
-    connection,
-    consumers,
-    out: [],
-    stoodStill: false,
-    isStill: false,
-    isGone: false,
-  };
 }
 
 /** Takes `steps` steps, one to three at a time, and looks at `each` quiet point between them. */
@@ -173,17 +133,4 @@ async function ackAll({ history, harness }: Walk, worker: Worker): Promise<void>
 async function isEmpty(connection: Connection): Promise<boolean> {
   const views = await connection.store.subscriptions();
   return views.every(({ stats }) => stats.depth === 0 && stats.dead === 0);
-}
-
-/** Notes what became of published messages; `null` where nobody was told. */
-export function noteOutcomes(
-  history: History,
-  drafts: readonly Draft[],
-  outcomes: readonly PublishOutcome[] | null,
-): void {
-  for (const [index, draft] of drafts.entries()) {
-    const kind = outcomes?.[index]?.kind ?? 'indeterminate';
-    if (kind === 'indeterminate') continue;
-    answered(history, draft.id, kind === 'stored' ? 'stored' : 'refused');
-  }
 }

@@ -20,7 +20,10 @@ export const joins: readonly ConformanceCase[] = [
       const transaction = harness.begin();
       const ids = numbered('m', 5);
       const outcomes = connection.join(transaction, ...messages('k', ids));
-      assert.deepEqual(outcomes, Array(5).fill({ kind: 'stored' }));
+      assert.deepEqual(
+        outcomes,
+        Array.from({ length: 5 }, () => ({ kind: 'stored' })),
+      );
       consumer.grant(5);
       await harness.quiet();
       assert.deepEqual(consumer.received, []);

@@ -76,7 +76,7 @@ export const leases: readonly ConformanceCase[] = [
       stalled.thaw();
       await harness.until(
         () => consumer.lost.length >= 2,
-        () => `the leases of ${idsOf(held)} were lost and nobody said so`,
+        () => `the leases of ${idsOf(held).join(', ')} were lost and nobody said so`,
       );
 
       const told = new Set(consumer.lost.map(({ id }) => id));

@@ -16,7 +16,10 @@ export const limits: readonly ConformanceCase[] = [
       const outcomes = await started.connection.offer(...messages('k', numbered('m', 5)));
       const full = { kind: 'full', subscription: 'billing' };
 
-      assert.deepEqual(outcomes.slice(0, 3), Array(3).fill({ kind: 'stored' }));
+      assert.deepEqual(
+        outcomes.slice(0, 3),
+        Array.from({ length: 3 }, () => ({ kind: 'stored' })),
+      );
       assert.deepEqual(outcomes.slice(3), [full, full]);
       assert.equal((await started.connection.view()).stats.depth, 3);
       assert.deepEqual(await started.connection.store.get('m4'), []);
@@ -92,8 +95,7 @@ export const limits: readonly ConformanceCase[] = [
   {
     id: 'staged-full',
     promise: 'G11',
-    title:
-      'an acknowledgement whose publishes meet a full subscription changes nothing and keeps its lease',
+    title: 'an acknowledgement whose publishes find no room changes nothing and keeps its lease',
     needs: { atomicSettle: true },
     async run(harness) {
       const connection = await harness.open();

@@ -69,7 +69,10 @@ export const looking: readonly ConformanceCase[] = [
         ['retried', 'crashed', 'died'],
       );
       const times = history.map(({ at }) => at);
-      assert.deepEqual(times, times.toSorted());
+      assert.deepEqual(
+        times,
+        times.toSorted((a, b) => a - b),
+      );
     },
   },
   {

@@ -5,7 +5,7 @@ import type { ConformanceCase } from './case.ts';
 import { drain, expectState, idsByKey } from './flow.ts';
 import { ack, deadLetter, idsOf, messages, numbered, release, retry } from './settlements.ts';
 
-export const order: readonly ConformanceCase[] = [
+export const orders: readonly ConformanceCase[] = [
   {
     id: 'order-batch',
     promise: 'G5',

@@ -8,10 +8,8 @@
 import assert from 'node:assert/strict';
 import type { Delivery, Suspicion } from '../../transport/transport.ts';
 import type { ConformanceCase } from './case.ts';
-import type { Connection } from './connection.ts';
-import type { Consumer } from './consumer.ts';
+import type { Connection, Consumer, Harness } from './harness.ts';
 import { drain } from './flow.ts';
-import type { Harness } from './harness.ts';
 import { ack, idsOf, messages, numbered } from './settlements.ts';
 
 export const poison: readonly ConformanceCase[] = [
@@ -240,7 +238,7 @@ function mails(count: number): { id: string; topic: string }[] {
   return numbered('mail', count).map((id) => ({ id, topic: 'mail.sent' }));
 }
 
-/** Works off everything, one ack at a time, and checks that a lone trial is one. Answers the tried. */
+/** Works off everything, one ack at a time; a lone trial has to be one. Answers the tried. */
 async function tryAll(
   harness: Harness,
   connection: Connection,
@@ -272,7 +270,7 @@ interface Life {
   crashes: number;
 }
 
-/** One process after the other, each dead as soon as the poison is out, until the poison is known. */
+/** One process after the other, each dead once the poison is out, until the poison is known. */
 async function liveWith(harness: Harness, poisonId: string, total: number): Promise<Life> {
   const life: Life = { done: [], accused: [], verdict: 'none', crashes: 0 };
   const trulyAlone = new Set<string>();

@@ -2,8 +2,7 @@
 
 import assert from 'node:assert/strict';
 import type { ConformanceCase } from './case.ts';
-import type { Connection } from './connection.ts';
-import type { Consumer } from './consumer.ts';
+import type { Connection, Consumer } from './harness.ts';
 import { drain, expectDone, expectState, idsByKey, viewOf } from './flow.ts';
 import { deadLetter, idsOf, messages, numbered, retry } from './settlements.ts';
 

@@ -6,14 +6,14 @@ import { deadLetters } from './dead-letters.ts';
 import { deadlines } from './deadlines.ts';
 import { dedupes } from './dedupe.ts';
 import { delays } from './delays.ts';
-import { delivery } from './delivery.ts';
+import { deliveries } from './delivery.ts';
 import { fairness } from './fairness.ts';
 import { histories } from './histories.ts';
 import { joins } from './joins.ts';
 import { leases } from './leases.ts';
 import { limits } from './limits.ts';
 import { looking } from './looking.ts';
-import { order } from './order.ts';
+import { orders } from './order.ts';
 import { poison } from './poison.ts';
 import { redrives } from './redrive.ts';
 import { retries } from './retry.ts';
@@ -24,8 +24,8 @@ import { waiting } from './waiting.ts';
 export const conformance: readonly ConformanceCase[] = [
   ...acceptance,
   ...dedupes,
-  ...delivery,
-  ...order,
+  ...deliveries,
+  ...orders,
   ...fairness,
   ...leases,
   ...retries,

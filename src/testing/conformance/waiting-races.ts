@@ -6,10 +6,8 @@
 import assert from 'node:assert/strict';
 import type { Delivery } from '../../transport/transport.ts';
 import type { ConformanceCase } from './case.ts';
-import type { Connection } from './connection.ts';
-import type { Consumer } from './consumer.ts';
+import type { Connection, Consumer, Harness } from './harness.ts';
 import { advanceTo, expectDone } from './flow.ts';
-import type { Harness } from './harness.ts';
 import { ack, idsOf, park } from './settlements.ts';
 
 export const waitingRaces: readonly ConformanceCase[] = [
@@ -108,8 +106,7 @@ export const waitingRaces: readonly ConformanceCase[] = [
   {
     id: 'fact-race-deadline',
     promise: 'G14',
-    title:
-      'a fact that comes at the very deadline and the deadline release the message once between them',
+    title: 'a fact that comes at the very deadline, and the deadline, release the message once',
     needs: {},
     async run(harness) {
       const { connection, consumer } = await harness.start({ waitingDeadlineMs: 20_000 });
@@ -268,7 +265,7 @@ async function raceAbandon(harness: Harness, order: readonly string[]): Promise<
     park: () => dying.settle(park(delivery, fact)),
     mark: () => dying.fulfil(fact),
   };
-  const answers = order.map((step) => steps[step]?.());
+  const answers = order.map(async (step) => steps[step]?.());
   const settled = Promise.allSettled(answers);
   await harness.crash(dying);
   await settled;
@@ -301,9 +298,9 @@ async function take(
   order: readonly string[],
   atOnce: boolean,
 ): Promise<void> {
-  const begun: (Promise<unknown> | void)[] = [];
+  const begun: Promise<unknown>[] = [];
   for (const step of order) {
-    const taken = steps[step]?.();
+    const taken = Promise.resolve(steps[step]?.());
     if (atOnce) begun.push(taken);
     else await taken;
   }

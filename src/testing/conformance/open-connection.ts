@@ -1,6 +1,6 @@
 /**
- * One process as a case sees it: a small client over one {@link Transport} that can publish, settle,
- * stand still and die. Whatever it does is shown to the {@link Watch}.
+ * Opens a {@link Connection}: a small client over one transport that can publish, settle, stand
+ * still and die.
  */
 
 import assert from 'node:assert/strict';
@@ -8,46 +8,14 @@ import type { Clock, Timer } from '../../clock.ts';
 import type {
   Engine,
   EngineEvent,
-  FactId,
   PublishOutcome,
-  Queue,
   SettleOutcome,
   Settlement,
-  SubscriptionSpec,
 } from '../../transport/transport.ts';
-import type { Store, SubscriptionView } from '../../transport/store.ts';
 import { seededRandom, sequentialIds } from '../seeded.ts';
-import { startConsumer, type Consumer, type ConsumerDemand } from './consumer.ts';
-import type { CallerTransaction, Harness } from './harness.ts';
+import type { Connection, Consumer, Harness } from './harness.ts';
 import { outgoing, specification, usualSubscription, type Draft } from './settlements.ts';
-
-export interface Connection {
-  readonly name: string;
-  readonly queue: Queue;
-  readonly store: Store;
-  /** What the engine did by itself, as this process heard it. */
-  readonly events: readonly EngineEvent[];
-  subscribe(...given: readonly Partial<SubscriptionSpec>[]): Promise<void>;
-  /** Publishes in one batch and answers what became of each message. */
-  offer(...drafts: readonly Draft[]): Promise<readonly PublishOutcome[]>;
-  /** Publishes in a transaction of the caller. */
-  join(transaction: CallerTransaction, ...drafts: readonly Draft[]): readonly PublishOutcome[];
-  /** Publishes in one batch; rejects unless each message is stored. */
-  publish(...drafts: readonly Draft[]): Promise<void>;
-  consume(subscription?: string, demand?: ConsumerDemand): Consumer;
-  settle(...batch: readonly Settlement[]): Promise<readonly SettleOutcome[]>;
-  /** Settles in one batch; rejects unless each answer is `settled`. */
-  settled(...batch: readonly Settlement[]): Promise<void>;
-  fulfil(...facts: readonly FactId[]): Promise<void>;
-  revoke(...facts: readonly FactId[]): Promise<void>;
-  view(subscription?: string): Promise<SubscriptionView>;
-  /** Stops the process in its tracks, as a debugger would: its timers wait, time goes on. */
-  freeze(): void;
-  thaw(): void;
-  isOpen(): boolean;
-  close(): Promise<void>;
-  abandon(): void;
-}
+import { startConsumer } from './start-consumer.ts';
 
 export async function openConnection(
   harness: Harness,

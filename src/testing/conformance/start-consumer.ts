@@ -1,47 +1,18 @@
 /**
- * A consumption that a case can pull from: it grants, collects what is delivered, and waits for a
- * number of deliveries or for their absence.
+ * Starts a {@link Consumer}: it grants, collects what is delivered, and waits for a number of
+ * deliveries or for their absence.
  */
 
 import assert from 'node:assert/strict';
 import type { Delivery, Lease, Queue } from '../../transport/transport.ts';
-import type { Harness } from './harness.ts';
+import type { Consumer, ConsumerDemand, Harness } from './harness.ts';
 import { idsOf } from './settlements.ts';
-
-export interface Consumer {
-  /** Everything delivered so far, in the order it came. */
-  readonly received: readonly Delivery[];
-  /** The leases this process was told it lost. */
-  readonly lost: readonly Lease[];
-  grant(messages: number): void;
-  /** Waits for the next `count` deliveries that nobody has asked for yet. */
-  next(count: number): Promise<readonly Delivery[]>;
-  /** Grants `count`, then waits for as many. */
-  receive(count: number): Promise<readonly Delivery[]>;
-  /** Grants `count` and answers what comes of it: of one key, an engine may give fewer at a time. */
-  upTo(count: number): Promise<readonly Delivery[]>;
-  /** The next delivery under a grant of one. */
-  one(): Promise<Delivery>;
-  /** Rejects when anything is delivered that nobody has asked for, now or within a second. */
-  nothing(): Promise<void>;
-  /** What has come and nobody has asked for; it counts as asked for from now on. */
-  pending(): readonly Delivery[];
-  stop(): void;
-  /** From now on a delivery is a violation. */
-  ended(why: string): void;
-}
 
 export interface ConsumerOptions {
   readonly name: string;
   readonly queue: Queue;
   readonly subscription: string;
   readonly demand: ConsumerDemand;
-}
-
-export interface ConsumerDemand {
-  readonly slots?: number;
-  /** Hears of deliveries in the moment they arrive. */
-  readonly hear?: (batch: readonly Delivery[]) => void;
 }
 
 const usualSlots = 100;
@@ -58,7 +29,8 @@ export function startConsumer(harness: Harness, options: ConsumerOptions): Consu
     received.push(...batch);
     demand.hear?.(batch);
     harness.watch.delivered(name, batch);
-    if (ending !== null) harness.watch.violation(`${idsOf(batch)} came after the end of ${ending}`);
+    if (ending !== null)
+      harness.watch.violation(`${idsOf(batch).join()} came after the end of ${ending}`);
     if (received.length > granted) {
       harness.watch.violation(`${name} granted ${granted} and was given ${received.length}`);
     }
