@@ -56,26 +56,91 @@ export function settlePlain(
   });
 }
 
-export async function settleAll(
+/** What the settlements of a connection that are under way leave open. */
+export interface Pending {
+  /** Deliveries that are being settled, by lease and tag. */
+  readonly deliveries: Set<string>;
+  /** Leases of lanes: nobody's turn comes, or the lease ends. */
+  readonly leases: Map<number, 'stuck' | 'ended'>;
+}
+
+export interface Prepared {
+  readonly batch: readonly Settlement[];
+  /** Acks whose publishes found no room, and what stands behind them. */
+  readonly full: ReadonlySet<Settlement>;
+  readonly memberOf: MemberOf;
+}
+
+/**
+ * Stores what has to be stored before the acks, in the very call: what a handler publishes keeps
+ * its place among the other publishes of its process.
+ */
+export function prepare(
   context: PartitionContext,
   batch: readonly Settlement[],
-  memberOf: MemberOf,
-): Promise<SettleOutcome[]> {
-  if (!context.isOpen()) throw cutOff();
+  { memberOf, pending }: { readonly memberOf: MemberOf; readonly pending: Pending },
+): Prepared {
   const full = new Set<Settlement>();
-  const isPrepared = prepare(context, batch, { memberOf, full });
-  if (isPrepared) await confirm(context.broker);
+  for (const settlement of batch) {
+    const { delivery } = settlement;
+    const found = findHeld(memberOf, delivery);
+    const name = nameOf(delivery);
+    if (found === null || pending.deliveries.has(name)) continue;
+    pending.deliveries.add(name);
+    const doubt = delivery.key === null ? undefined : pending.leases.get(delivery.lease.id);
+    if (doubt === 'ended') continue;
+    const isFull = doubt === 'stuck' || !prepareOne(context, settlement, found);
+    // Behind a message that found no room, the lease is still held and nobody's turn has come.
+    if (isFull) full.add(settlement);
+    if (delivery.key === null) continue;
+    if (isFull) pending.leases.set(delivery.lease.id, 'stuck');
+    else if (endsLease(settlement, found)) pending.leases.set(delivery.lease.id, 'ended');
+  }
+  return { batch, full, memberOf };
+}
+
+/** The batch is settled: nothing of it is open any more. */
+export function forgetPending({ deliveries, leases }: Pending, { batch }: Prepared): void {
+  for (const { delivery } of batch) {
+    deliveries.delete(nameOf(delivery));
+    leases.delete(delivery.lease.id);
+  }
+}
+
+function nameOf({ lease, tag }: Delivery): string {
+  return `${lease.id} ${tag}`;
+}
+
+/** Answers false when there is no room for what an ack publishes. */
+function prepareOne(context: PartitionContext, settlement: Settlement, found: Found): boolean {
+  const { broker, host } = context;
+  if (settlement.kind === 'dead-letter') writeNote(found.member, found.entry, 'dying');
+  if (settlement.kind !== 'ack') return true;
+  const { opens, publish, delivery } = settlement;
+  if (firstFull(broker, publish, delivery.subscription) !== undefined) return false;
+  const asking = { ...context.step(), notify: host.notify };
+  for (const message of publish) publishOne(broker, message, asking);
+  const changes = opens.map((fact) => ({ fact, state: 'fulfilled' }) as const);
+  if (changes.length > 0) appendFacts(broker, changes);
+  return true;
+}
+
+function endsLease({ kind }: Settlement, { member }: Found): boolean {
+  if (kind === 'ack') return false;
+  return kind !== 'dead-letter' || member.subscription.spec.onDead !== 'skip';
+}
+
+/** Settles what was prepared, as soon as that is confirmed. */
+export async function settlePrepared(
+  context: PartitionContext,
+  { batch, full, memberOf }: Prepared,
+): Promise<SettleOutcome[]> {
+  await confirm(context.broker);
   if (!context.isOpen()) throw cutOff();
   const dead: (() => void)[] = [];
-  const stuck = new Set<number>();
   const outcomes = batch.map((settlement): SettleOutcome => {
-    const { delivery } = settlement;
-    if (full.has(settlement) || stuck.has(delivery.lease.id)) {
-      // Behind a message that found no room, the lease is still held and nobody's turn has come.
-      if (delivery.key !== null) stuck.add(delivery.lease.id);
-      return 'full';
-    }
-    const found = find(memberOf, delivery);
+    if (full.has(settlement)) return 'full';
+    const found = find(memberOf, settlement.delivery);
     return found === null ? 'lease-lost' : apply(context, { settlement, found, dead });
   });
   await confirm(context.broker);
@@ -87,46 +152,6 @@ export async function settleAll(
 function cutOff(): MaloteError {
   const sentence = 'the connection to memory ended while messages were being settled';
   return new MaloteError('INDETERMINATE', sentence);
-}
-
-interface Preparing {
-  readonly memberOf: MemberOf;
-  /** Acks whose publishes found no room. */
-  readonly full: Set<Settlement>;
-}
-
-/** Stores what has to be stored before an ack. Answers whether there was anything. */
-function prepare(
-  context: PartitionContext,
-  batch: readonly Settlement[],
-  { memberOf, full }: Preparing,
-): boolean {
-  const { broker, host } = context;
-  let isPrepared = false;
-  for (const settlement of batch) {
-    const { delivery } = settlement;
-    const found = findHeld(memberOf, delivery);
-    if (found === null) continue;
-    if (settlement.kind === 'dead-letter') {
-      writeNote(found.member, found.entry, 'dying');
-      isPrepared = true;
-    }
-    if (settlement.kind !== 'ack') continue;
-    const { opens, publish } = settlement;
-    if (firstFull(broker, publish, delivery.subscription) !== undefined) {
-      full.add(settlement);
-      continue;
-    }
-    const asking = { ...context.step(), notify: host.notify };
-    for (const message of publish) publishOne(broker, message, asking);
-    if (opens.length > 0)
-      appendFacts(
-        broker,
-        opens.map((fact) => ({ fact, state: 'fulfilled' })),
-      );
-    isPrepared ||= opens.length > 0 || publish.length > 0;
-  }
-  return isPrepared;
 }
 
 interface Found {

@@ -48,7 +48,15 @@ import {
   type PartitionMember,
 } from './partition-member.ts';
 import { createMember } from './partition-port.ts';
-import { divert, isPlain, settleAll, settlePlain } from './partition-settle.ts';
+import {
+  divert,
+  forgetPending,
+  isPlain,
+  prepare,
+  settlePlain,
+  settlePrepared,
+  type Pending,
+} from './partition-settle.ts';
 import { storeOf } from './partition-store.ts';
 
 interface Session {
@@ -65,6 +73,7 @@ interface Session {
   alarmTimer: Timer | null;
   /** Settlements that take more than one step, one batch after the other. */
   settling: number;
+  readonly pending: Pending;
   lastSettling: Promise<unknown>;
 }
 
@@ -121,6 +130,7 @@ function createSession(broker: Broker, host: Host): Session {
     dueTimer: null,
     alarmTimer: null,
     settling: 0,
+    pending: { deliveries: new Set(), leases: new Map() },
     lastSettling: Promise.resolve(),
   };
   return session;
@@ -225,16 +235,14 @@ async function settle(
     look(session);
     return outcomes;
   }
-  // What an ack publishes keeps its place among the publishes of this process: at once, if it can.
-  const settled =
-    session.settling === 0
-      ? settleAll(context, batch, memberOf)
-      : session.lastSettling.then(() => settleAll(context, batch, memberOf));
+  const prepared = prepare(context, batch, { memberOf, pending: session.pending });
   session.settling += 1;
-  session.lastSettling = settled.then(
-    () => ended(session),
-    () => ended(session),
-  );
+  const settled = session.lastSettling.then(() => settlePrepared(context, prepared));
+  const finished = (): void => {
+    forgetPending(session.pending, prepared);
+    ended(session);
+  };
+  session.lastSettling = settled.then(finished, finished);
   return await settled;
 }
 
