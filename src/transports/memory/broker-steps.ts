@@ -179,12 +179,15 @@ export function takeReturning(
   for (const record of records) unbury(broker.dead, record);
   const before = to.returning.get(key) ?? [];
   if (records.length > 0) to.returning.set(key, [...before, ...records]);
+  to.returningCount += records.length;
   return records;
 }
 
 export function dropReturning(to: BrokerSubscription, record: DeadRecord): void {
   const key = record.key ?? '';
-  const left = (to.returning.get(key) ?? []).filter((other) => other !== record);
+  const before = to.returning.get(key) ?? [];
+  const left = before.filter((other) => other !== record);
+  to.returningCount -= before.length - left.length;
   if (left.length === 0) to.returning.delete(key);
   else to.returning.set(key, left);
 }

@@ -97,6 +97,7 @@ export interface BrokerSubscription {
   readonly shut: Map<string, 'blocked' | 'diverting'>;
   /** Dead letters on their way back into a key that they held shut. */
   readonly returning: Map<string, DeadRecord[]>;
+  returningCount: number;
   delayedCount: number;
   /** Buried, and not yet acknowledged in their queue. */
   buriedCount: number;
@@ -173,6 +174,7 @@ export function createSubscription(broker: Broker, spec: SubscriptionSpec): Brok
     notes: new Map(),
     shut: new Map(),
     returning: new Map(),
+    returningCount: 0,
     delayedCount: 0,
     buriedCount: 0,
     doneCount: 0,
@@ -235,8 +237,6 @@ export function partitionOf(key: string, partitions: number): number {
 }
 
 /** Messages of a subscription that are neither done nor dead. */
-export function depthOf({ carried, buriedCount, returning }: BrokerSubscription): number {
-  let back = 0;
-  for (const records of returning.values()) back += records.length;
-  return carried.size - buriedCount + back;
+export function depthOf({ carried, buriedCount, returningCount }: BrokerSubscription): number {
+  return carried.size - buriedCount + returningCount;
 }

@@ -118,7 +118,9 @@ export function takeHold(member: PartitionMember, channel: Channel): void {
 /** Forgets a hold with all that stood in its table; the queue still has it. */
 export function dropHold(member: PartitionMember, hold: Hold): void {
   member.holds.delete(hold.channel);
-  for (const [tag, source] of member.sources) if (source.hold === hold) member.sources.delete(tag);
+  for (let entry of hold.table.byId.values() as Iterable<Entry | null>) {
+    for (; entry !== null; entry = entry.twin) member.sources.delete(entry.tag);
+  }
   for (const control of member.returns.keys()) {
     if (control.queue === hold.channel.queue) member.returns.delete(control);
   }
@@ -213,7 +215,8 @@ function takeReturns(
   const lane = table.byKey.get(key);
   // What was diverted since the order was given goes back with the others.
   if (lane !== undefined && isShut(lane.state)) takeReturning(context.broker, subscription, key);
-  const here = new Set([...sources.values()].map(({ record }) => record));
+  const tags = [...member.returns.values()].flatMap((pending) => [...pending]);
+  const here = new Set(tags.map((tag) => sources.get(tag)?.record));
   const records = (subscription.returning.get(key) ?? []).filter((record) => !here.has(record));
   const pending = new Set<number>();
   const arrivals = records.map((record) => {
@@ -237,6 +240,8 @@ export function finishSource(member: PartitionMember, { tag, message }: Entry): 
   const source = sources.get(tag);
   if (source === undefined) return;
   sources.delete(tag);
+  // Its channel is closed: whoever has the message now finds it buried.
+  if (member.holds.get(source.hold.channel) !== source.hold) return;
   if (source.record === null) {
     ackCarried(context.broker, source.carried);
     return;

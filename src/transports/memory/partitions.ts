@@ -318,6 +318,8 @@ function setAlarm(session: Session, at: number): void {
   if (!session.isOpen || !Number.isFinite(at)) return;
   const { clock } = session.host;
   session.alarmTimer = clock.setTimer(() => tick(session.broker, clock.now()), at - clock.now());
+  // Whoever only publishes has nothing to wait for.
+  if (session.members.size === 0) session.alarmTimer.unref();
 }
 
 function readFacts(session: Session): void {
