@@ -1,4 +1,7 @@
-/** A payment that arrives before its customer waits for it, and is booked once the customer is there. */
+/**
+ * A payment that arrives before its customer waits for it, and is booked once the customer is
+ * there.
+ */
 import { createBus, dependency, message } from 'malote';
 import { memory } from 'malote/memory';
 import { z } from 'zod';

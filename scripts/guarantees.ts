@@ -45,7 +45,14 @@ row. Do not edit the page by hand.
 `;
 
 export function guarantees(): string {
-  return render([memory(), sqlite(':memory:')], conformance);
+  return render(
+    [
+      { ...memory(), name: 'memory (lanes)' },
+      { ...memory({ shape: 'partitions' }), name: 'memory (partitions)' },
+      sqlite('malote.db'),
+    ],
+    conformance,
+  );
 }
 
 export function render(engines: readonly PromisingEngine[], cases: readonly PromiseCase[]): string {

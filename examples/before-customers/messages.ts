@@ -1,4 +1,7 @@
-/** The two messages, and the fact that ties them: a payment waits until its customer is registered. */
+/**
+ * The two messages, and the fact that ties them: a payment waits until its customer is
+ * registered.
+ */
 import { dependency, message } from 'malote';
 import { z } from 'zod';
 

@@ -55,7 +55,8 @@ function welcome(url: string): void {
   const registration = { id: `c-${id}`, email: 'ana@example.com', name: 'Ana' };
   const post = (to: string, body: object): string =>
     `curl -X POST -H 'Content-Type: application/json' -d '${JSON.stringify(body)}' ${url}/${to}`;
-  console.log(`payments listens on ${url}, its data is in ${path}. Try a payment before its customer:
+  console.log(`payments listens on ${url}, its data is in ${path}.
+Try a payment before its customer:
 
   ${post('payments', payment)}
   curl ${url}/payments/${payment.id}        # waiting
@@ -65,7 +66,8 @@ function welcome(url: string): void {
 `);
 }
 
-// payments listens on http://localhost:…, its data is in ….db. Try a payment before its customer:
+// payments listens on http://localhost:…, its data is in ….db.
+// Try a payment before its customer:
 // …
 // Handling [customer.registered] - Payload: {…,"email":"ana@example.com","name":"Ana"}
 // Booked p-… of customer c-…: 10.00 USD

@@ -53,7 +53,8 @@ test('bad schedules are refused by name', () => {
   };
   assert.match(refused(() => exponential('1s', { factor: 0.5 })).message, /factor must be/);
   assert.match(refused(() => fixed('1 s' as '1s')).message, /fixed: delay must be a duration/);
-  const unknown = refused(() => linear('1s', { maxx: '1h' } as object));
+  const misspelt: object = { maxx: '1h' };
+  const unknown = refused(() => linear('1s', misspelt));
   assert.equal(unknown.code, 'OPTION_UNKNOWN');
   assert.match(unknown.message, /did you mean "max"\?/);
   assert.equal(refused(() => linear('1s', { jitter: 'some' as 'full' })).code, 'OPTION_INVALID');

@@ -5,7 +5,8 @@
  * every transition keeps, so that looking costs the same at any depth.
  */
 
-import type { DeadReason, Failure, FactId, SubscriptionSpec } from './transport.ts';
+import type { DeadReason, Failure } from '../message/life.ts';
+import type { FactId, SubscriptionSpec } from './subscription.ts';
 
 export interface Store {
   /** What the engine knows of a message: one view per subscription, newest history last. */

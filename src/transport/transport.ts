@@ -39,8 +39,10 @@ import type { MaloteError } from '../errors.ts';
 import type { DeadReason, Failure, Suspicion } from '../message/life.ts';
 import type { Capabilities } from './capabilities.ts';
 import type { Store } from './store.ts';
+import type { FactId, SubscriptionSpec } from './subscription.ts';
 
 export type { DeadReason, Failure, Suspicion } from '../message/life.ts';
+export type { FactId, OnDead, SubscriptionSpec } from './subscription.ts';
 
 /** What `sqlite(path)` or `memory()` make: cheap, lazy, reusable by several buses. */
 export interface Engine<Tx = never> {
@@ -112,29 +114,6 @@ export interface Join<Tx> {
   publish(tx: Tx, batch: readonly Outgoing[]): readonly PublishOutcome[];
 }
 
-export type OnDead = 'skip' | 'block' | 'divert';
-
-export interface SubscriptionSpec {
-  readonly name: string;
-  readonly topics: readonly string[];
-  /** `key`: messages with a key form lanes. `none`: keys are ignored. */
-  readonly order: 'key' | 'none';
-  readonly onDead: OnDead;
-  /** False: this subscription delivers without looking at {@link Outgoing.facts}. */
-  readonly waits: boolean;
-  /** A waiting message is delivered with `waitTimedOut` this long after its acceptance. */
-  readonly waitingDeadlineMs: number;
-  /** More messages than this in the subscription refuse a publish with `full`. */
-  readonly maxDepth: number;
-  /**
-   * Whether a new subscription adopts, in order, what its topics kept while they had none (`kept`),
-   * or leaves that to another one (`now`).
-   */
-  readonly from: 'now' | 'kept';
-  /** Accepts other topics or another order than the stored ones. */
-  readonly replace: boolean;
-}
-
 /** A message on its way in. `headers` is opaque to the engine: JSON the runtime wrote. */
 export interface Outgoing {
   readonly id: string;
@@ -151,9 +130,6 @@ export interface Outgoing {
    */
   readonly facts: readonly FactId[];
 }
-
-/** `name:id`. The name holds no colon. */
-export type FactId = string;
 
 export type PublishOutcome =
   | { readonly kind: 'stored' }

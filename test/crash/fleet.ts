@@ -1,6 +1,7 @@
 /**
  * Child processes of a test: started, watched, and ended by their id whatever the test does. A
- * child that ends without having been asked to is a failure, told with what it wrote to its error stream.
+ * child that ends without having been asked to is a failure, told with what it wrote to its error
+ * stream.
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';

@@ -11,7 +11,9 @@ import { afterEach } from 'vitest';
 export interface Program {
   /** Standard output and error, as far as they have come. */
   readonly output: string;
-  /** The first line from the start that fits, now or later. Rejects when the program ends before. */
+  /**
+   * The first line from the start that fits, now or later. Rejects when the program ends before.
+   */
   line(pattern: RegExp): Promise<RegExpMatchArray>;
   /** Resolves once this many lines fit. */
   lines(pattern: RegExp, count: number): Promise<void>;

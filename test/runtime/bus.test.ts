@@ -179,7 +179,7 @@ describe('a stop', () => {
     const bus = createBus({ engine: memory(), ...quiet });
     await Promise.all([bus.stop(), bus.stop()]);
     await using disposed = createBus({ engine: memory(), ...quiet });
-    await disposed.publish(Note, { n: 1 });
+    assert.equal((await disposed.publish(Note, { n: 1 })).duplicate, false);
   });
 });
 

@@ -301,7 +301,7 @@ describe.each(['lanes', 'partitions'] as const)('%s', (shape) => {
   });
 });
 
-test('a body that fails its schema is invalid, and a newer version waits for its worker', async () => {
+test('a body that fails its schema is invalid, a newer version waits for its worker', async () => {
   const V1 = message('doc', { schema: z.object({ title: z.string() }) });
   const V2 = message('doc', {
     schema: z.object({ title: z.string(), pages: z.number() }),

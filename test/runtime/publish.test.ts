@@ -86,7 +86,8 @@ describe('a full subscription', () => {
     await t.clock.advance('1s');
     await Promise.all(all);
     await t.settle();
-    assert.deepEqual(seen.toSorted(), [1, 2, 3, 4, 5]);
+    assert.deepEqual(new Set(seen), new Set([1, 2, 3, 4, 5]));
+    assert.equal(seen.length, 5);
   });
 
   test('lets go of a publish whose time or signal has ended', async () => {
