@@ -6,8 +6,10 @@
 export interface Calls<Item, Outcome> {
   readonly isEmpty: boolean;
   push(items: readonly Item[], deadlineAt: number): Promise<readonly Outcome[]>;
-  /** Works off items until the budget is used up; answers what is left of it. */
-  work(budget: number, apply: (item: Item) => Outcome): number;
+  /** Works off items until the budget is used up, or `apply` answers undefined: not now. */
+  work(budget: number, apply: (item: Item, serial: number) => Outcome | undefined): void;
+  /** The serial number of the first call that a budget does not finish; `Infinity`: it does. */
+  reach(budget: number): number;
   commit(): void;
   rollback(): void;
   /** Ends every call the turn has worked on. */
@@ -26,7 +28,13 @@ export interface Failure<Outcome> {
   readonly answers: boolean;
 }
 
+/** Numbers calls of all kinds in the order they were made. */
+export interface Serial {
+  last: number;
+}
+
 interface Call<Item, Outcome> {
+  readonly serial: number;
   readonly items: readonly Item[];
   readonly deadlineAt: number;
   readonly outcomes: Outcome[];
@@ -37,6 +45,7 @@ interface Call<Item, Outcome> {
 
 /** @param weigh - what an item takes of the budget */
 export function createCalls<Item, Outcome>(
+  serials: Serial,
   weigh: (item: Item) => number = () => 1,
 ): Calls<Item, Outcome> {
   let waiting: Call<Item, Outcome>[] = [];
@@ -55,7 +64,8 @@ export function createCalls<Item, Outcome>(
     push(items, deadlineAt) {
       if (items.length === 0) return Promise.resolve([]);
       return new Promise((resolve, reject) => {
-        waiting.push({ items, deadlineAt, outcomes: [], committed: 0, resolve, reject });
+        const serial = ++serials.last;
+        waiting.push({ serial, items, deadlineAt, outcomes: [], committed: 0, resolve, reject });
       });
     },
     work(budget, apply) {
@@ -63,14 +73,25 @@ export function createCalls<Item, Outcome>(
       for (const call of waiting) {
         if (left <= 0) break;
         touched += 1;
-        const { items, outcomes } = call;
+        const { items, outcomes, serial } = call;
         while (outcomes.length < items.length && left > 0) {
           const item = items[outcomes.length]!;
-          outcomes.push(apply(item));
+          const outcome = apply(item, serial);
+          if (outcome === undefined) return;
+          outcomes.push(outcome);
           left -= weigh(item);
         }
       }
-      return left;
+    },
+    reach(budget) {
+      let left = budget;
+      for (const { serial, items, outcomes } of waiting) {
+        for (let index = outcomes.length; index < items.length; index++) {
+          if (left <= 0) return serial;
+          left -= weigh(items[index]!);
+        }
+      }
+      return Number.POSITIVE_INFINITY;
     },
     commit() {
       if (touched === 0) return;

@@ -5,10 +5,12 @@ import type { ChoreKind, Step } from './chores.ts';
 import { divertStep } from './divert.ts';
 import { wakeStep } from './facts.ts';
 import { forgetStep } from './subscribe.ts';
+import { sweepStep } from './sweep.ts';
 
 export const choreSteps: Readonly<Record<ChoreKind, Step>> = {
   wake: wakeStep,
   divert: divertStep,
   adopt: adoptStep,
   forget: forgetStep,
+  sweep: sweepStep,
 };

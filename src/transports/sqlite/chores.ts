@@ -8,12 +8,13 @@
  * | divert | key   | lane         | moves the next messages of the lane to the dead letters |
  * | adopt  | ''    | 0            | hands kept messages to the subscriptions that adopt them |
  * | forget | ''    | subscription | removes what a forgotten subscription still holds      |
+ * | sweep  | ''    | 0            | forgets what came longer ago than the dedupe window    |
  */
 
 import type { Ledger } from './ledger.ts';
 import type { Session } from './session.ts';
 
-export type ChoreKind = 'wake' | 'divert' | 'adopt' | 'forget';
+export type ChoreKind = 'wake' | 'divert' | 'adopt' | 'forget' | 'sweep';
 
 export interface Chore {
   readonly kind: ChoreKind;

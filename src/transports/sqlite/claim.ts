@@ -50,11 +50,12 @@ export function claimRest(session: Session): void {
 
 /** Whether a turn right after this one would find more for the credit that is left. */
 export function wantsMore(session: Session): boolean {
-  for (const { credit, found } of session.consumers) {
+  return session.consumers.some(({ credit, found }) => {
     const taken = found.lanes.length + found.loose.length;
-    if (taken > 0 && credit > taken && !(found.isCaughtUp && found.isDrained)) return true;
-  }
-  return false;
+    // Some of what was looked at may have had to wait, so that there is room and nothing was taken.
+    if (found.room > 0) return found.hasSuspects || !(found.isCaughtUp && found.isDrained);
+    return taken > 0 && credit > taken;
+  });
 }
 
 function claimFor(session: Session, consumer: Consumer): void {
@@ -119,6 +120,7 @@ function claimSuspects(session: Session, consumer: Consumer): void {
   if (allowed <= 0) return;
   const { number } = consumer.subscription!;
   const lanes = ledger.lanes.suspects.all(number, lastTickOf(ledger.now), allowed);
+  found.hasSuspects = lanes.length === allowed && allowed < slots - suspects;
   for (const lane of lanes) claimLane(session, consumer, { lane, most: 1 });
 }
 

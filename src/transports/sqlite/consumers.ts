@@ -29,6 +29,8 @@ export interface Found {
   isCaughtUp: boolean;
   /** No loose message is left unclaimed. */
   isDrained: boolean;
+  /** There may be more suspects than were looked at. */
+  hasSuspects: boolean;
   suspects: number;
   readonly lanes: Delivery[];
   readonly loose: Delivery[];
@@ -54,6 +56,7 @@ export function createConsumer(name: string, slots: number, sink: Sink): Consume
       room: 0,
       isCaughtUp: false,
       isDrained: false,
+      hasSuspects: false,
       suspects: 0,
       lanes: [],
       loose: [],
@@ -75,6 +78,7 @@ export function beginFinding(consumer: Consumer, limit: number): void {
   found.room = isOpen ? Math.min(consumer.credit, limit) : 0;
   found.isCaughtUp = false;
   found.isDrained = false;
+  found.hasSuspects = false;
   found.suspects = 0;
   found.lanes.length = 0;
   found.loose.length = 0;

@@ -12,8 +12,8 @@ import { MaloteError } from '../../errors.ts';
 import type { Join, Outgoing, PublishOutcome } from '../../transport/transport.ts';
 import { toMaloteError } from './driver-errors.ts';
 import type { OpenedFile } from './file.ts';
-import { closeLedger, createLedger, dropLedger, type Ledger, openLedger } from './ledger.ts';
-import { nobody, writeMessages } from './place.ts';
+import { closeLedger, createLedger, dropLedger, flush, type Ledger, openLedger } from './ledger.ts';
+import { nobody } from './place.ts';
 import { publishOne } from './publish.ts';
 
 /** A connection of the caller: a `DatabaseSync` of node:sqlite, or what behaves like one. */
@@ -95,7 +95,7 @@ function publishIn(
   try {
     openLedger(ledger, now);
     const outcomes = batch.map((outgoing) => publishOne(ledger, outgoing, nobody));
-    writeMessages(ledger);
+    flush(ledger);
     closeLedger(ledger);
     // A topic made here exists only if the caller commits.
     if (ledger.version !== ledger.stored.version) ledger.topology.version = unknownVersion;

@@ -16,7 +16,7 @@ import { laneTexts } from './statements/lanes.ts';
 import { ledgerTexts } from './statements/ledger.ts';
 import { messageTexts } from './statements/messages.ts';
 import { shelfTexts } from './statements/shelves.ts';
-import { prepareAll, type Prepared, type Preparing, type Value } from './statements/sql.ts';
+import { prepareAll, type Prepared, type Preparing } from './statements/sql.ts';
 import { loadTally, storeTally, type Tally } from './tally.ts';
 import {
   addTopic,
@@ -26,6 +26,9 @@ import {
   type Topic,
   type Topology,
 } from './topology.ts';
+import { createWrites, type Writes } from './writes.ts';
+
+export type FoundLane = readonly [lane: number, name: string, state: number];
 
 export interface Ledger {
   readonly rows: Prepared<typeof ledgerTexts>;
@@ -47,8 +50,9 @@ export interface Ledger {
   readonly known: Map<FactId, boolean>;
   /** Whether any key has a cold lane; null: not looked at yet. */
   anyCold: boolean | null;
-  /** Rows of the plain insert that are not executed yet. */
-  readonly unwritten: Value[];
+  readonly writes: Writes;
+  /** The lanes that keys were found in, or put in, since the last flush; by subscription and hash. */
+  readonly found: Map<Subscription, Map<number, FoundLane>>;
   /** Something became ready that no consumer of this connection took. */
   stirred: boolean;
   /** Whether the last look, or this transaction, found work that is too much for one transaction. */
@@ -59,10 +63,12 @@ export interface Ledger {
 }
 
 export function createLedger(db: Preparing, options: { readonly keepsJournal: boolean }): Ledger {
+  const messages = prepareAll(db, messageTexts);
+  const lanes = prepareAll(db, laneTexts);
   return {
     rows: prepareAll(db, ledgerTexts),
-    messages: prepareAll(db, messageTexts),
-    lanes: prepareAll(db, laneTexts),
+    messages,
+    lanes,
     facts: prepareAll(db, factTexts),
     dead: prepareAll(db, deadTexts),
     shelves: prepareAll(db, shelfTexts),
@@ -76,9 +82,10 @@ export function createLedger(db: Preparing, options: { readonly keepsJournal: bo
     tallies: [],
     known: new Map(),
     anyCold: null,
-    unwritten: [],
+    writes: createWrites(messages, lanes),
+    found: new Map(),
     stirred: false,
-    hasChores: false,
+    hasChores: true,
     dueAt: Number.POSITIVE_INFINITY,
     stored: { sequence: 0, lease: 0, version: 0 },
   };
@@ -112,8 +119,15 @@ export function closeLedger(ledger: Ledger): void {
 
 export function dropLedger(ledger: Ledger): void {
   clearTallies(ledger);
-  ledger.unwritten.length = 0;
+  ledger.writes.drop();
+  ledger.found.clear();
   ledger.topology.version = -1;
+}
+
+/** Writes what was gathered: to be called before anything reads messages or lanes again. */
+export function flush({ writes, found }: Ledger): void {
+  writes.flush();
+  found.clear();
 }
 
 /** The counters of a subscription, to be changed. */

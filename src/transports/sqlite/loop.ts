@@ -54,7 +54,7 @@ export interface Loop {
   look(): void;
   /** Another process is known to be dead. */
   peerGone(session: number): void;
-  /** By when a call that is made now must be in the file. */
+  /** By when a call that is made now must be in the file. Schedule first. */
   deadlineAt(): number;
   /** Keeps the process alive as long as there is a consumer. */
   hold(hasConsumers: boolean): void;
@@ -65,11 +65,11 @@ export interface Loop {
 const pollMs = 100;
 const failedAgainMs = 100;
 const busyMs = 0.5;
-const fewestOperations = 64;
-const usualOperations = 256;
+const fewestOperations = 256;
+const usualOperations = 512;
 const mostOperations = 2_048;
-const longTurnMs = 12;
-const shortTurnMs = 6;
+const longWorkMs = 8;
+const shortWorkMs = 4;
 /** A turn claims no more bodies than about this. */
 const claimBytes = 8 * 2 ** 20;
 
@@ -88,10 +88,13 @@ export function createLoop(options: LoopOptions): Loop {
   let seenVersion = options.dataVersion();
   let poll: Timer;
   let keepsAlive = false;
+  /** Of the calls that gather for the next turn. */
+  let deadlineAt = 0;
 
   function schedule(): void {
     if (isScheduled || isStopped) return;
     isScheduled = true;
+    deadlineAt = clock.monotonic() + session.leaseMs;
     setImmediate(run);
   }
 
@@ -99,10 +102,8 @@ export function createLoop(options: LoopOptions): Loop {
     isScheduled = false;
     if (isStopped) return;
     if (!hasWork()) return arm();
-    const startedAt = clock.monotonic();
     const result = transact();
     if (result === null) return;
-    adapt(clock.monotonic() - startedAt);
     agenda = result.agenda;
     session.isRegistered = true;
     gone.clear();
@@ -124,14 +125,16 @@ export function createLoop(options: LoopOptions): Loop {
     let isCommitting = false;
     try {
       options.begin();
+      const startedAt = clock.monotonic();
       book.begin();
       const result = workTurn(session, intake, {
         now: clock.now(),
         limit,
-        claimLimit: Math.max(1, Math.min(limit, Math.floor(claimBytes / meanBytes))),
+        claimLimit: Math.max(1, Math.min(2 * limit, Math.floor(claimBytes / meanBytes))),
         agenda,
         gone,
       });
+      adapt(clock.monotonic() - startedAt);
       isCommitting = true;
       db.exec('commit');
       return result;
@@ -165,6 +168,7 @@ export function createLoop(options: LoopOptions): Loop {
     expireCalls(named);
     // What is called meanwhile waits with the others: the file is no freer for it.
     isScheduled = true;
+    deadlineAt = clock.monotonic() + session.leaseMs;
     clock.setTimer(run, busyMs + session.random());
   }
 
@@ -241,9 +245,10 @@ export function createLoop(options: LoopOptions): Loop {
     return consumers.some(({ credit, isStopped: hasStopped }) => credit > 0 && !hasStopped);
   }
 
+  /** By the work alone: what the disk takes is shared by all of a turn, so it asks for large ones. */
   function adapt(tookMs: number): void {
-    if (tookMs > longTurnMs) limit = Math.max(fewestOperations, limit >> 1);
-    else if (tookMs < shortTurnMs) limit = Math.min(mostOperations, limit << 1);
+    if (tookMs > longWorkMs) limit = Math.max(fewestOperations, limit >> 1);
+    else if (tookMs < shortWorkMs) limit = Math.min(mostOperations, limit << 1);
   }
 
   function arm(): void {
@@ -288,7 +293,7 @@ export function createLoop(options: LoopOptions): Loop {
       gone.add(peer);
       schedule();
     },
-    deadlineAt: () => clock.monotonic() + session.leaseMs,
+    deadlineAt: () => deadlineAt,
     hold(hasConsumers) {
       if (keepsAlive === hasConsumers || isStopped) return;
       keepsAlive = hasConsumers;

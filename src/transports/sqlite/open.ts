@@ -6,7 +6,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { MaloteError } from '../../errors.ts';
 import type { Host, Queue, Transport } from '../../transport/transport.ts';
 import { type Bell, createBell } from './bell.ts';
-import { createCalls } from './calls.ts';
+import { type Calls, createCalls } from './calls.ts';
 import { startCheckpoints } from './checkpoint.ts';
 import { createConsumer } from './consumers.ts';
 import { toMaloteError } from './driver-errors.ts';
@@ -78,9 +78,9 @@ export async function openTransport(
     if (state !== 'open') throw stopped(where);
   }
 
-  async function command<Answer>(run: (session: Session) => Answer): Promise<Answer> {
-    const answers = intake.commands.push([run], loop.deadlineAt());
+  async function command<Answer>(inside: (session: Session) => Answer): Promise<Answer> {
     loop.schedule();
+    const answers = intake.commands.push([inside], loop.deadlineAt());
     const [outcome] = await answers;
     if (outcome!.kind === 'refused') throw outcome!.error;
     return outcome!.answer as Answer;
@@ -157,6 +157,19 @@ export async function openTransport(
 }
 
 function createQueue({ session, intake, loop, command, check }: Running): Queue {
+  function take<Item, Outcome>(
+    calls: Calls<Item, Outcome>,
+    items: readonly Item[],
+  ): Promise<readonly Outcome[]> {
+    try {
+      check();
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    loop.schedule();
+    return calls.push(items, loop.deadlineAt());
+  }
+
   return {
     async subscribe(specifications) {
       check();
@@ -175,23 +188,11 @@ function createQueue({ session, intake, loop, command, check }: Running): Queue 
       check();
       return command((inside) => unsubscribe(inside, name));
     },
-    async publish(batch) {
-      check();
-      const outcomes = intake.publishes.push(batch, loop.deadlineAt());
-      loop.schedule();
-      return outcomes;
-    },
-    async settle(batch) {
-      check();
-      const outcomes = intake.settlements.push(batch, loop.deadlineAt());
-      loop.schedule();
-      return outcomes;
-    },
+    // The two that are called for every message: no more promises than one each.
+    publish: (batch) => take(intake.publishes, batch),
+    settle: (batch) => take(intake.settlements, batch),
     async mark(changes) {
-      check();
-      const marked = intake.marks.push(changes, loop.deadlineAt());
-      loop.schedule();
-      await marked;
+      await take(intake.marks, changes);
     },
     consume(name, demand, sink) {
       check();
@@ -222,14 +223,15 @@ function createQueue({ session, intake, loop, command, check }: Running): Queue 
 }
 
 function createIntake(): Intake {
+  const serials = { last: 0 };
   return {
-    commands: createCalls(),
-    marks: createCalls(),
-    settlements: createCalls(({ kind, ...settlement }) =>
+    commands: createCalls(serials),
+    marks: createCalls(serials),
+    settlements: createCalls(serials, ({ kind, ...settlement }) =>
       kind === 'ack' && 'publish' in settlement ? 1 + settlement.publish.length : 1,
     ),
     // A large body weighs as much as many small ones.
-    publishes: createCalls(({ body }) => 1 + (body.length >> 12)),
+    publishes: createCalls(serials, ({ body }) => 1 + (body.length >> 12)),
   };
 }
 
@@ -250,6 +252,7 @@ function createSession(db: DatabaseSync, host: Host): Session {
     events: [],
     lost: [],
     staged: [],
+    reserved: new Map(),
     topologyVersion: -1,
     lastChore: 0,
   };

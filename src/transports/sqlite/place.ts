@@ -9,8 +9,7 @@
 import type { FactId } from '../../transport/transport.ts';
 import { lackingOf, startWaiting } from './facts.ts';
 import { hashKey, laneFlag, laneState, mark, ticksOf } from './layout.ts';
-import { type Ledger, tallyOf } from './ledger.ts';
-import { rowsPerInsert, valuesPerRow } from './statements/messages.ts';
+import { type FoundLane, type Ledger, tallyOf } from './ledger.ts';
 import { listFacts, record } from './story.ts';
 import type { Subscription, Topic } from './topology.ts';
 
@@ -92,16 +91,30 @@ function placeInLane(ledger: Ledger, subscription: Subscription, keyed: Keyed): 
 }
 
 /** The lane of a key, if it has one. Live lanes first: that index is small and warm. */
-export function findLane(
-  ledger: Ledger,
-  subscription: Subscription,
-  hash: number,
-): [lane: number, name: string, state: number] | undefined {
+function findLane(ledger: Ledger, subscription: Subscription, hash: number): FoundLane | undefined {
   const { lanes } = ledger;
+  const known = foundIn(ledger, subscription);
+  const seen = known.get(hash);
+  if (seen !== undefined) return seen;
   const hot = lanes.hot.get(hash, subscription.number);
-  if (hot !== undefined) return [hot[0], hot[1], laneState.ready];
-  ledger.anyCold ??= lanes.anyCold.get() !== undefined;
-  return ledger.anyCold ? lanes.cold.get(hash, subscription.number) : undefined;
+  let found: FoundLane | undefined;
+  if (hot === undefined) {
+    ledger.anyCold ??= lanes.anyCold.get() !== undefined;
+    found = ledger.anyCold ? lanes.cold.get(hash, subscription.number) : undefined;
+  } else {
+    found = [hot[0], hot[1], laneState.ready];
+  }
+  if (found !== undefined) known.set(hash, found);
+  return found;
+}
+
+function foundIn({ found }: Ledger, subscription: Subscription): Map<number, FoundLane> {
+  let known = found.get(subscription);
+  if (known === undefined) {
+    known = new Map();
+    found.set(subscription, known);
+  }
+  return known;
 }
 
 /**
@@ -154,26 +167,39 @@ function openLane(ledger: Ledger, subscription: Subscription, opening: Opening):
   const marks = opening.marks ?? (waits && ledger.keepsJournal ? mark.storied : 0);
   if (facts.length === 0 && marks === 0) addMessage(ledger, lane, lane, parcel);
   else addSpecial(ledger, parcel, { id: lane, lane, facts, marks, key: null });
-  const row = [lane, subscription.number, hash, key] as const;
+  if (hash !== 0) foundIn(ledger, subscription).set(hash, [lane, key!, laneState.ready]);
   if (waits) {
+    const { number } = subscription;
+    const until = ticksOf(deadlineAt);
     record(ledger, lane, { event: 'parked', attempt: 1, detail: listFacts(lacking) });
     startWaiting(ledger, lane, facts, deadlineAt);
-    ledger.lanes.add.run(...row, 1, laneState.waiting, ticksOf(deadlineAt), null, 0, laneFlag.none);
+    const { none } = laneFlag;
+    ledger.lanes.add.run(lane, number, hash, key, 1, laneState.waiting, until, null, 0, none);
     ledger.anyCold = true;
     tally.waiting += 1;
     return;
   }
-  const taking = { lane, key, waitTimedOut: lacking !== null };
-  const readyAt = ticksOf(parcel.acceptedAt, lane);
-  const owner = taker.takeLane(subscription, parcel, taking);
+  const owner = taker.takeLane(subscription, parcel, { lane, key, waitTimedOut: lacking !== null });
+  addHotLane(ledger, subscription, { parcel, lane, hash, key, owner });
   if (owner === null) {
-    ledger.lanes.add.run(...row, 0, laneState.ready, readyAt, null, 0, laneFlag.none);
     tally.ready += 1;
     ledger.stirred = true;
   } else {
-    ledger.lanes.add.run(...row, 0, laneState.leased, readyAt, owner, lane, laneFlag.none);
     tally.leased += 1;
   }
+}
+
+function addHotLane(
+  { writes }: Ledger,
+  { number }: Subscription,
+  opened: Pick<Opening, 'parcel' | 'lane' | 'hash' | 'key'> & { readonly owner: number | null },
+): void {
+  const { parcel, lane, hash, key, owner } = opened;
+  const state = owner === null ? laneState.ready : laneState.leased;
+  const upto = owner === null ? 0 : lane;
+  const readyAt = ticksOf(parcel.acceptedAt, lane);
+  writes.lanes.values.push(lane, number, hash, key, state, readyAt, owner, upto);
+  writes.lanes.grown();
 }
 
 /** A key whose head died under `divert`: what comes later follows it, in order. */
@@ -199,10 +225,9 @@ function divert(
   tallyOf(ledger, subscription).dead += 1;
 }
 
-/** Plain rows are gathered: many go into one statement. Call {@link writeMessages} before reading. */
-function addMessage(ledger: Ledger, id: number, lane: number, parcel: Parcel): void {
-  const { unwritten } = ledger;
-  unwritten.push(
+function addMessage({ writes }: Ledger, id: number, lane: number, parcel: Parcel): void {
+  const { messages } = writes;
+  messages.values.push(
     id,
     lane,
     parcel.acceptedAt,
@@ -211,18 +236,7 @@ function addMessage(ledger: Ledger, id: number, lane: number, parcel: Parcel): v
     parcel.headers,
     parcel.body,
   );
-  if (unwritten.length === rowsPerInsert * valuesPerRow) {
-    ledger.messages.addMany.run(...unwritten);
-    unwritten.length = 0;
-  }
-}
-
-export function writeMessages(ledger: Ledger): void {
-  const { unwritten, messages } = ledger;
-  for (let from = 0; from < unwritten.length; from += valuesPerRow) {
-    messages.add.run(...unwritten.slice(from, from + valuesPerRow));
-  }
-  unwritten.length = 0;
+  messages.grown();
 }
 
 interface Special {

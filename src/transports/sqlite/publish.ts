@@ -18,33 +18,45 @@ const stored: PublishOutcome = { kind: 'stored' };
 export function publishOne(ledger: Ledger, outgoing: Outgoing, taker: Taker): PublishOutcome {
   const { body } = outgoing;
   // A string has at most three bytes for each of its units; only then it has to be measured.
-  if (body.length * 3 > maxBodyBytes && isTooLarge(body)) return tooLarge(outgoing);
+  if (body.length * 3 > maxBodyBytes && isTooLarge(body)) {
+    return { kind: 'refused', error: tooLarge(outgoing) };
+  }
   const topic = topicOf(ledger, outgoing.topic);
-  const first = outgoing.dedupe.length === 0 ? null : firstOf(ledger, topic, outgoing.dedupe);
+  const first = firstOf(ledger, topic, outgoing.dedupe);
   if (first !== null) return { kind: 'duplicate', id: first };
   for (const subscription of topic.direct) {
     const isFull = depthOf(readTally(ledger, subscription)) >= subscription.maxDepth;
     if (isFull) return { kind: 'full', subscription: subscription.name };
   }
-  for (const key of outgoing.dedupe) remember(ledger, topic, { key, id: outgoing.id });
   store(ledger, { outgoing, topic, taker });
   return stored;
 }
 
-/** The first subscription that has no room for these, beyond what this transaction stored. */
-export function fullFor(ledger: Ledger, batch: readonly Outgoing[]): Subscription | null {
-  const wanted = new Map<Subscription, number>();
+/** Room that acks of this transaction have taken for what they publish, by subscription. */
+export type Reserved = Map<Subscription, number>;
+
+/** Takes room for what an ack publishes, in every subscription or in none: then answers false. */
+export function reserve(ledger: Ledger, batch: readonly Outgoing[], reserved: Reserved): boolean {
+  const wanted: Reserved = new Map();
   for (const outgoing of batch) {
+    const { body, dedupe } = outgoing;
+    if (isTooLarge(body)) throw tooLarge(outgoing);
     const topic = topicOf(ledger, outgoing.topic);
-    if (firstOf(ledger, topic, outgoing.dedupe) !== null) continue;
+    if (firstOf(ledger, topic, dedupe) !== null) continue;
     for (const subscription of topic.direct) {
-      const more = (wanted.get(subscription) ?? 0) + 1;
+      const more = (wanted.get(subscription) ?? reserved.get(subscription) ?? 0) + 1;
+      if (depthOf(readTally(ledger, subscription)) + more > subscription.maxDepth) return false;
       wanted.set(subscription, more);
-      const depth = depthOf(readTally(ledger, subscription));
-      if (depth + more > subscription.maxDepth) return subscription;
     }
   }
-  return null;
+  for (const [subscription, more] of wanted) reserved.set(subscription, more);
+  return true;
+}
+
+/** Publishes what an ack has taken room for: it goes with the ack, whatever came in between. */
+export function publishStaged(ledger: Ledger, outgoing: Outgoing, taker: Taker): void {
+  const topic = topicOf(ledger, outgoing.topic);
+  if (firstOf(ledger, topic, outgoing.dedupe) === null) store(ledger, { outgoing, topic, taker });
 }
 
 interface Storing {
@@ -56,6 +68,7 @@ interface Storing {
 function store(ledger: Ledger, storing: Storing): void {
   const { outgoing, topic, taker } = storing;
   const { now } = ledger;
+  for (const key of outgoing.dedupe) remember(ledger, topic, { key, id: outgoing.id });
   const dueAt = outgoing.delayMs > 0 ? Math.ceil(now + outgoing.delayMs) : 0;
   if (topic.adopting.length > 0 || topic.direct.length === 0) keep(ledger, storing, dueAt);
   if (topic.direct.length === 0) return;
@@ -127,7 +140,9 @@ function isTooLarge(body: string | Uint8Array): boolean {
   return bytes > maxBodyBytes;
 }
 
-function tooLarge({ id }: Outgoing): PublishOutcome {
-  const message = `the body must be at most ${maxBodyBytes} bytes for sqlite, got more; store it elsewhere and send a reference`;
-  return { kind: 'refused', error: new MaloteError('MESSAGE_TOO_LARGE', message, { id }) };
+function tooLarge({ id }: Outgoing): MaloteError {
+  const sentence =
+    `the body must be at most ${maxBodyBytes} bytes for sqlite, got more; ` +
+    'store it elsewhere and publish where it is';
+  return new MaloteError('MESSAGE_TOO_LARGE', sentence, { id });
 }

@@ -11,6 +11,8 @@ import { type Ledger, tallyOf } from './ledger.ts';
 import type { Session } from './session.ts';
 import { forgetStory } from './story.ts';
 import type { Subscription } from './topology.ts';
+import { runForEach } from './writes.ts';
+import { rowsPerStatement } from './statements/sql.ts';
 
 /** From this back-off on a lane is cold: it should not stand between the live ones. */
 const coldFromMs = 5_000;
@@ -109,12 +111,22 @@ export function removeAcked(session: Session, lease: HeldLease): void {
   else removeRanges(session.ledger, lease);
 }
 
-/** A lane whose leased run is settled: gone, or ready with its next message. */
-export function endLane(session: Session, lease: LaneLease): void {
-  const { ledger } = session;
-  endLaneLease(session, lease);
-  if (Number(ledger.lanes.end.run(lease.lane).changes) > 0) return;
-  goOn(ledger, lease.lane);
+export function removeMany({ messages }: Ledger, ids: readonly number[]): void {
+  runForEach(ids, { one: messages.remove, many: messages.removeMany });
+}
+
+/** Lanes whose leased run is settled: gone, or ready with their next message. */
+export function endLanes(session: Session, leases: readonly LaneLease[]): void {
+  const { lanes } = session.ledger;
+  for (const lease of leases) endLaneLease(session, lease);
+  const numbers = leases.map(({ lane }) => lane);
+  for (let from = 0; from < numbers.length; from += rowsPerStatement) {
+    const some = numbers.slice(from, from + rowsPerStatement);
+    if (runForEach(some, { one: lanes.end, many: lanes.endMany }) === some.length) continue;
+    for (const lane of some) {
+      if (lanes.exists.get(lane) !== undefined) goOn(session.ledger, lane);
+    }
+  }
 }
 
 /** A lane whose lease is over is ready by the age and the mark of its head. */

@@ -8,10 +8,16 @@ import type { Consumer } from './consumers.ts';
 import type { HeldLease, LeaseBook } from './lease-book.ts';
 import type { Ledger } from './ledger.ts';
 import type { redriveTexts } from './statements/redrives.ts';
+import type { Reserved } from './publish.ts';
 import type { sessionTexts } from './statements/sessions.ts';
 import type { subscriptionTexts } from './statements/subscriptions.ts';
 import type { viewTexts } from './statements/views.ts';
 import type { Prepared } from './statements/sql.ts';
+
+export interface Staged {
+  readonly outgoing: Outgoing;
+  readonly serial: number;
+}
 
 export interface Session {
   /** The primary key of its row in `ml_session`; 0 before its first turn. */
@@ -30,8 +36,9 @@ export interface Session {
   readonly events: EngineEvent[];
   /** Leases that ended without this process; to be told, whatever becomes of the turn. */
   readonly lost: HeldLease[];
-  /** What the acks of this turn publish. */
-  readonly staged: Outgoing[];
+  /** What the acks of this turn publish, by the number of the call. */
+  readonly staged: Staged[];
+  readonly reserved: Reserved;
   /** The version of the topology that the consumers were matched with. */
   topologyVersion: number;
   /** The chore that was looked at last; they take turns. */

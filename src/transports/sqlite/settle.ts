@@ -7,21 +7,22 @@
  * it are where they were, and only the lane's state says what comes next.
  */
 
-import type { Delivery, Outgoing, Settlement, SettleOutcome } from '../../transport/transport.ts';
+import type { Delivery, Settlement, SettleOutcome } from '../../transport/transport.ts';
 import { die } from './die.ts';
 import { lackingOf, openFact, startWaiting } from './facts.ts';
 import { laneFlag, laneState, mark, ticksOf } from './layout.ts';
-import { type HeldLease, loose } from './lease-book.ts';
+import { type HeldLease, type LaneLease, loose } from './lease-book.ts';
 import { type Ledger, tallyOf } from './ledger.ts';
 import { factsText, parseFacts } from './place.ts';
-import { fullFor } from './publish.ts';
+import { reserve } from './publish.ts';
 import {
-  endLane,
+  endLanes,
   endLoose,
   indexOf,
   makeReady,
   noteHead,
   removeAcked,
+  removeMany,
   setState,
   takeBack,
 } from './return.ts';
@@ -35,18 +36,14 @@ export interface Standing {
   readonly delivery: Delivery;
 }
 
-/** @param staged - takes what acks publish; it is stored later in the same transaction */
-export function settleOne(
-  session: Session,
-  settlement: Settlement,
-  staged: Outgoing[],
-): SettleOutcome {
+/** @param serial - of the call; what acks publish is stored in the order of the calls */
+export function settleOne(session: Session, settlement: Settlement, serial: number): SettleOutcome {
   const standing = standingOf(session, settlement.delivery);
-  if (standing === null) return isAckedBefore(session, settlement) ? 'settled' : 'lease-lost';
+  if (standing === null) return notStanding(session, settlement);
   session.book.touch(standing.lease);
   switch (settlement.kind) {
     case 'ack':
-      return ack(session, standing, { settlement, staged });
+      return ack(session, standing, { settlement, serial });
     case 'retry':
       return retry(session, standing, settlement);
     case 'release':
@@ -61,15 +58,30 @@ export function settleOne(
 
 /** Removes what was acked and ends the leases that are done. */
 export function finishSettling(session: Session): void {
+  const single: number[] = [];
+  const ended: LaneLease[] = [];
   for (const lease of session.book.touched) {
     if (lease.ended) continue;
-    removeAcked(session, lease);
     if (lease.kind === 'loose') {
+      removeAcked(session, lease);
       if (lease.left === 0) endLoose(session, lease);
-    } else if (lease.next === lease.ids.length) {
-      endLane(session, lease);
+      continue;
     }
+    if (isSingle(lease)) {
+      single.push(lease.ids[0]!);
+      lease.removed = 1;
+    } else {
+      removeAcked(session, lease);
+    }
+    if (lease.next === lease.ids.length) ended.push(lease);
   }
+  removeMany(session.ledger, single);
+  endLanes(session, ended);
+}
+
+/** Just one message was out, it is acked, and it has no story. */
+function isSingle({ ids, next, removed, storied }: LaneLease): boolean {
+  return ids.length === 1 && next === 1 && removed === 0 && storied.length === 0;
 }
 
 function standingOf({ book }: Session, delivery: Delivery): Standing | null {
@@ -83,12 +95,16 @@ function standingOf({ book }: Session, delivery: Delivery): Standing | null {
   return lease.settled[index] === loose.out ? { lease, index, delivery } : null;
 }
 
-/** Asked again after a call that failed when a part of it was in the file already. */
-function isAckedBefore({ book }: Session, { kind, delivery }: Settlement): boolean {
+/**
+ * A valid lease, yet not this message's turn: asked again after a call that failed when a part of
+ * it was in the file already, or behind an ack that found no room.
+ */
+function notStanding({ book }: Session, { kind, delivery }: Settlement): SettleOutcome {
   const lease = book.find(delivery.lease);
-  if (kind !== 'ack' || lease?.kind !== 'lane') return false;
+  if (kind !== 'ack' || lease?.kind !== 'lane') return 'lease-lost';
   const index = lease.ids.indexOf(delivery.tag);
-  return index >= 0 && index < lease.next;
+  if (index < 0) return 'lease-lost';
+  return index < lease.next ? 'settled' : 'full';
 }
 
 function ack(
@@ -96,14 +112,15 @@ function ack(
   { lease, index }: Standing,
   acking: {
     readonly settlement: Extract<Settlement, { kind: 'ack' }>;
-    readonly staged: Outgoing[];
+    readonly serial: number;
   },
 ): SettleOutcome {
   const { ledger, book } = session;
   const { opens, publish } = acking.settlement;
   if (publish.length > 0) {
-    if (fullFor(ledger, [...acking.staged, ...publish]) !== null) return 'full';
-    acking.staged.push(...publish);
+    if (!reserve(ledger, publish, session.reserved)) return 'full';
+    const { serial } = acking;
+    for (const outgoing of publish) session.staged.push({ outgoing, serial });
   }
   for (const fact of opens) openFact(session, fact);
   if (lease.kind === 'lane') {

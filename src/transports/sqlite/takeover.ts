@@ -2,11 +2,13 @@
  * Sessions live, expire and are taken over.
  *
  * A take-over is one transaction: it counts what the dead session held, gives every lane back with
- * its head's attempt spent, makes a lane of its own of every loose message that was out, and deletes
- * the session's row. Whoever finds its own row gone has lost everything it held.
+ * its head's attempt spent, makes a lane of its own of every loose message that was out, and
+ * deletes the session's row. Whoever finds its own row gone has lost everything it held.
  *
- * Who died beside others may be innocent: such heads become suspects (see `Suspicion`). Only what was
- * the single thing out is held against the message.
+ * Who died beside others may be innocent and becomes a suspect (see `Suspicion`). Only what was the
+ * single message out is held against it. A lane's messages run one after the other, but acks travel
+ * later than handlers end: any of those that were out may have been the one that ran. So all of
+ * them are suspects from now on, and come one by one; only the head is certain to have started.
  */
 
 import { laneFlag, laneState, mark, readyState, ticksOf } from './layout.ts';
@@ -41,15 +43,24 @@ export function takeOverDead(session: Session, gone: Iterable<number>): void {
   }
 }
 
+/** A lane that was leased, and what of it was out. */
+interface LeftLane {
+  readonly lane: number;
+  readonly subscription: number;
+  readonly upto: number;
+  readonly covered: number;
+}
+
 interface LeftBehind {
-  readonly lanes: readonly number[];
+  readonly lanes: readonly LeftLane[];
   readonly loose: readonly (readonly [id: number, subscription: number])[];
 }
 
 function takeOver(session: Session, dead: number): void {
   const { rows, ledger, events } = session;
   const left = leftBehind(session, dead);
-  const isAlone = left.lanes.length + left.loose.length === 1;
+  const out = left.lanes.reduce((sum, { covered }) => sum + covered, left.loose.length);
+  const isAlone = out === 1;
   const counts = new Map<Subscription, number>();
   const count = (subscription: Subscription, messages: number): void => {
     counts.set(subscription, (counts.get(subscription) ?? 0) + messages);
@@ -57,7 +68,7 @@ function takeOver(session: Session, dead: number): void {
     tally.leased -= messages;
     tally.ready += messages;
   };
-  for (const lane of left.lanes) freeLane(session, { lane, isAlone, count });
+  for (const lane of left.lanes) freeLane(session, lane, { isAlone, count });
   for (const [id, number] of left.loose) {
     const subscription = ledger.topology.byNumber.get(number);
     if (subscription === undefined) continue;
@@ -86,27 +97,34 @@ function leftBehind({ rows, ledger }: Session, dead: number): LeftBehind {
       if (row !== undefined && row[3] === laneState.leased && row[5] === dead) lanes.add(lane);
     }
   }
-  return { lanes: [...lanes], loose };
+  return { lanes: [...lanes].map((lane) => leftLane(ledger, lane)), loose };
+}
+
+function leftLane(ledger: Ledger, lane: number): LeftLane {
+  const [subscription, , , , , , upto] = ledger.lanes.byNumber.get(lane)!;
+  const [covered] = ledger.messages.countUpTo.get(lane, upto)!;
+  return { lane, subscription, upto, covered };
 }
 
 function freeLane(
-  { ledger }: Session,
-  freeing: {
-    readonly lane: number;
+  { ledger, rows }: Session,
+  { lane, subscription: number, upto, covered }: LeftLane,
+  {
+    isAlone,
+    count,
+  }: {
     readonly isAlone: boolean;
     count(subscription: Subscription, messages: number): void;
   },
 ): void {
-  const { lane, isAlone, count } = freeing;
-  const row = ledger.lanes.byNumber.get(lane)!;
-  const subscription = ledger.topology.byNumber.get(row[0]);
+  const subscription = ledger.topology.byNumber.get(number);
   const head = ledger.messages.headOfLane.get(lane);
   if (head === undefined || subscription === undefined) {
     ledger.lanes.end.run(lane);
     return;
   }
   const [id, , attempt, marks] = head;
-  const [covered] = ledger.messages.countUpTo.get(lane, row[6])!;
+  if (covered > 1) rows.suspectBehind.run(lane, id, upto);
   const after = suspect(ledger, { id, attempt, marks, isAlone });
   ledger.messages.note.run(attempt + 1, after, id);
   goOn(ledger, lane);
@@ -124,7 +142,18 @@ function freeLoose(
   const marks = suspect(ledger, { id, attempt: 0, marks: 0, isAlone });
   ledger.messages.setAside.run(1, marks, id);
   const state = readyState(marks);
-  ledger.lanes.add.run(id, number, 0, null, 0, state, ticksOf(ledger.now, id), null, 0, laneFlag.none);
+  ledger.lanes.add.run(
+    id,
+    number,
+    0,
+    null,
+    0,
+    state,
+    ticksOf(ledger.now, id),
+    null,
+    0,
+    laneFlag.none,
+  );
 }
 
 /** Counts the crash against a message; answers its mark from now on. */

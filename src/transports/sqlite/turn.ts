@@ -7,7 +7,8 @@
  *  4. settlements, so that what they free can be claimed and what they publish is stored
  *  5. what became due, and a step of a chore
  *  6. claims of what is ready: the oldest first, before anything new is handed over
- *  7. publishes, staged ones first; handed over at once where nothing older is ready
+ *  7. publishes, and those of acks, as they were called; handed over at once where nothing older
+ *     is ready
  *  8. loose messages for the credit that is left
  *
  * Nothing here waits, and nothing is told to anybody: that is for after the commit.
@@ -28,13 +29,13 @@ import { claimReady, claimRest, createTaker } from './claim.ts';
 import { writeLeases } from './claim-loose.ts';
 import { closeFact, endOverdueWaits, openFact } from './facts.ts';
 import { promoteDue } from './later.ts';
-import { closeLedger, openLedger } from './ledger.ts';
+import { closeLedger, flush, openLedger } from './ledger.ts';
 import { dropForgotten } from './return-all.ts';
-import { writeMessages } from './place.ts';
-import { publishOne } from './publish.ts';
+import { publishOne, publishStaged } from './publish.ts';
 import type { Session } from './session.ts';
 import { finishSettling, settleOne } from './settle.ts';
 import { choreSteps } from './chore-steps.ts';
+import { planSweep } from './sweep.ts';
 import { checkFence, renew, takeOverDead } from './takeover.ts';
 
 /**
@@ -58,7 +59,8 @@ export interface TurnPlan {
   readonly now: number;
   /** Operations of each kind that this turn may do. */
   readonly limit: number;
-  /** Messages that it may claim for a consumer. */
+  /** Messages that it may claim for a consumer: more than it may publish, or it would never again
+   * hand over at once after it has fallen behind. */
   readonly claimLimit: number;
   readonly agenda: Agenda;
   /** Sessions that are known to be dead. */
@@ -79,7 +81,10 @@ export function workTurn(session: Session, intake: Intake, plan: TurnPlan): Turn
   findSubscriptions(session);
   checkFence(session);
   const isRenewal = now >= agenda.renewAt;
-  if (isRenewal) renew(session);
+  if (isRenewal) {
+    renew(session);
+    planSweep(session);
+  }
   const isTakeOver = now >= agenda.sessionsAt || plan.gone.size > 0;
   if (isTakeOver) takeOverDead(session, plan.gone);
   intake.commands.work(plan.limit, (command) => execute(session, command));
@@ -91,10 +96,10 @@ export function workTurn(session: Session, intake: Intake, plan: TurnPlan): Turn
     endOverdueWaits(session);
   }
   if (ledger.hasChores) doChores(session, choreSteps);
-  writeMessages(ledger);
+  flush(ledger);
   claimReady(session, plan.claimLimit);
   publishAll(session, intake, plan);
-  writeMessages(ledger);
+  flush(ledger);
   claimRest(session);
   for (const consumer of session.consumers) writeLeases(session, consumer);
   closeLedger(ledger);
@@ -117,30 +122,46 @@ function findSubscriptions(session: Session): void {
 
 function execute(session: Session, command: Command): CommandOutcome {
   try {
-    return { kind: 'done', answer: command(session) };
+    const answer = command(session);
+    flush(session.ledger);
+    return { kind: 'done', answer };
   } catch (error) {
     if (error instanceof MaloteError) return { kind: 'refused', error };
     throw error;
   }
 }
 
-function takeIn(session: Session, { marks, settlements }: Intake, { limit }: TurnPlan): void {
+function takeIn(session: Session, intake: Intake, { limit }: TurnPlan): void {
+  const { marks, settlements, publishes } = intake;
   marks.work(limit, ({ fact, state }) => {
     if (state === 'fulfilled') openFact(session, fact);
     else closeFact(session, fact);
     return null;
   });
   session.staged.length = 0;
-  settlements.work(limit, (settlement) => settleOne(session, settlement, session.staged));
+  session.reserved.clear();
+  // What an ack publishes may not overtake a publish that was called before: there it waits.
+  let reach: number | null = null;
+  settlements.work(limit, (settlement, serial) => {
+    const stages = settlement.kind === 'ack' && settlement.publish.length > 0;
+    if (stages && serial > (reach ??= publishes.reach(limit))) return undefined;
+    return settleOne(session, settlement, serial);
+  });
   finishSettling(session);
 }
 
 function publishAll(session: Session, { publishes }: Intake, { limit }: TurnPlan): void {
   const { ledger, staged } = session;
   const taker = createTaker(session);
-  for (const outgoing of staged) {
-    const outcome = publishOne(ledger, outgoing, taker);
-    if (outcome.kind === 'refused') throw outcome.error;
-  }
-  publishes.work(limit, (outgoing) => publishOne(ledger, outgoing, taker));
+  let stored = 0;
+  const storeStaged = (before: number): void => {
+    for (; stored < staged.length && staged[stored]!.serial < before; stored++) {
+      publishStaged(ledger, staged[stored]!.outgoing, taker);
+    }
+  };
+  publishes.work(limit, (outgoing, serial) => {
+    storeStaged(serial);
+    return publishOne(ledger, outgoing, taker);
+  });
+  storeStaged(Number.POSITIVE_INFINITY);
 }

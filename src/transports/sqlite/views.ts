@@ -89,7 +89,9 @@ function laneStanding({ ledger }: Session, lane: number, id: number): Stand | nu
   if (state === laneState.waiting) {
     return { ...ready, state: 'waiting', waitingFor: ledger.facts.lacking.all(lane).flat() };
   }
-  return (flags & laneFlag.retrying) === 0 ? ready : { ...ready, state: 'retrying', readyAt: msOf(readyAt) };
+  return (flags & laneFlag.retrying) === 0
+    ? ready
+    : { ...ready, state: 'retrying', readyAt: msOf(readyAt) };
 }
 
 function viewsOfDead(session: Session, id: string): MessageView[] {

@@ -6,7 +6,18 @@
  * from 2 on. Partial indexes: their predicates are repeated word by word, states are literals.
  */
 
-import type { Sql } from './sql.ts';
+import { forMany, type Sql } from './sql.ts';
+
+export const valuesPerLane = 8;
+
+const end = 'delete from ml_lane where lane';
+const ifEmpty = `
+      and not exists (select 1 from ml_message m where m.lane = ml_lane.lane and m.lane <> 0)`;
+
+const row = '(?, ?, ?, ?, 0, ?, ?, ?, ?)';
+const hot = `
+    insert into ml_lane (lane, subscription, key, name, cold, state, ready_at, owner, upto)
+    values`;
 
 export const laneTexts = {
   hot: `
@@ -20,6 +31,7 @@ export const laneTexts = {
     [lane: number, name: string, state: number]
   >,
   anyCold: 'select 1 from ml_lane where cold = 1 and key <> 0 limit 1' as Sql<[one: number]>,
+  exists: 'select 1 from ml_lane where lane = ?' as Sql<[one: number]>,
   byNumber: `
     select subscription, key, name, state, ready_at, owner, upto, flags
     from ml_lane where lane = ?` as Sql<
@@ -37,6 +49,10 @@ export const laneTexts = {
   add: `
     insert into ml_lane (lane, subscription, key, name, cold, state, ready_at, owner, upto, flags)
     values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)` as Sql,
+
+  // Live lanes, whose head has no history.
+  addHot: `${hot} ${row}` as Sql,
+  addHotMany: `${hot} ${forMany(row)}` as Sql,
 
   // ml_lane_ready: the oldest heads first.
   ready: `
@@ -93,9 +109,8 @@ export const laneTexts = {
     where lane = ?` as Sql,
   remove: 'delete from ml_lane where lane = ?' as Sql,
   // Primary key, then the head by ml_message_lane: whether the lane is at its end.
-  end: `
-    delete from ml_lane where lane = ?1
-      and not exists (select 1 from ml_message where lane = ?1 and lane <> 0)` as Sql,
+  end: `${end} = ? ${ifEmpty}` as Sql,
+  endMany: `${end} in (${forMany('?')}) ${ifEmpty}` as Sql,
 
   addLease: `
     insert into ml_lease (id, owner, subscription, lo, hi, lanes) values (?, ?, ?, ?, ?, ?)` as Sql,

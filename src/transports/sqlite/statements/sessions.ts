@@ -22,5 +22,9 @@ export const sessionTexts = {
     select lane from ml_lane where lane between ? and ? and state = 1 and owner = ?` as Sql<
     [lane: number]
   >,
+  // ml_message_lane: what was out behind the head of a lane. 1 is mark.beside, 3 are mark.levels.
+  suspectBehind: `
+    update ml_message set mark = mark | 1
+    where lane = ? and lane <> 0 and id > ? and id <= ? and mark & 3 = 0` as Sql,
   removeLeases: 'delete from ml_lease where owner = ?' as Sql,
 } as const;

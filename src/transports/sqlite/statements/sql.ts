@@ -17,6 +17,14 @@ export interface Statement<Row> {
   run(...values: readonly Value[]): { readonly changes: number | bigint };
 }
 
+/** How many rows a statement for many takes. */
+export const rowsPerStatement = 16;
+
+/** `item` as often as a statement for many takes rows. */
+export function forMany(item: string): string {
+  return Array.from({ length: rowsPerStatement }, () => item).join(', ');
+}
+
 export type Texts = Readonly<Record<string, Sql<readonly Value[]>>>;
 
 export type Prepared<Group extends Texts> = {
