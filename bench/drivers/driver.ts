@@ -26,6 +26,6 @@ export interface DriverOptions {
 export interface WaitingDriver extends Driver {
   /** Opens the fact that the message of this key waits for. */
   fulfil(key: string): Promise<void>;
-  /** Resolves once the message of this key waits. */
-  waits(key: string): Promise<void>;
+  /** Publishes a message that waits for a fact; resolves once it does. */
+  park(order: Order): Promise<void>;
 }

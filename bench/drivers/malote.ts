@@ -36,14 +36,10 @@ export async function openMalote({
   if (settings.listener) subscribe(transitionChannel, listen);
   const options = { maxDepth: capacity === 0 ? 100_000_000 : capacity };
   await bus.subscribe(name, Placed, options);
-  const waiting = new Map<string, string>();
+  const publishOptions = capacity === 0 ? undefined : ({ wait: '60s' } as const);
 
   return {
-    async publish(order) {
-      const wait = capacity === 0 ? undefined : ({ wait: '60s' } as const);
-      const { id } = await bus.publish(Placed, order, wait);
-      if (order.key.startsWith('b')) waiting.set(order.key, id);
-    },
+    publish: (order) => bus.publish(Placed, order, publishOptions),
     async start() {
       const retry = { attempts: 3, backoff: exponential('50ms', { max: '1s' }) };
       bus.consume(Placed, { name, concurrency, retry, ...options }, (received, { attempt }) =>
@@ -56,9 +52,8 @@ export async function openMalote({
     },
     close: () => bus.stop(),
     fulfil: (key) => bus.fulfil(opened(key)),
-    async waits(key) {
-      const id = waiting.get(key)!;
-      waiting.delete(key);
+    async park(order) {
+      const { id } = await bus.publish(Placed, order);
       while ((await bus.messages.get(id))[0]?.state !== 'waiting') await nextTurn();
     },
     versions: { malote: version() },

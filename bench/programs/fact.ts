@@ -18,8 +18,7 @@ export async function fact(spec: Extract<Spec, { readonly program: 'fact' }>): P
     await driver.start();
     for (let index = 0; index < warmUp + messages; index++) {
       const key = keyName('b', index);
-      await driver.publish(makeOrder(beside, key));
-      await driver.waits(key);
+      await driver.park(makeOrder(beside, key));
       const handling = new Promise<number>((resolve) => {
         handled = () => resolve(instant());
       });

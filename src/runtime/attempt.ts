@@ -12,6 +12,7 @@ import type { Clock } from '../clock.ts';
 import { MaloteError } from '../errors.ts';
 import type { DeadReason, Failure } from '../message/life.ts';
 import { afterFailure, deadOnArrival, type RetryPolicy } from '../policy/outcome.ts';
+import type { LinkedList, Links } from '../transport/linked-list.ts';
 import type { Delivery, Settlement } from '../transport/transport.ts';
 import type { Lane } from './buffer.ts';
 import { AttemptContext, isLeave } from './context.ts';
@@ -22,7 +23,7 @@ import type { Reading, Received } from './reader.ts';
 import type { Transition } from './transition.ts';
 
 /** One run of a delivery. */
-export interface Attempt {
+export interface Attempt extends Links<Attempt> {
   readonly delivery: Delivery;
   readonly context: AttemptContext;
   /** The lane it is the head of; null without order, or once the lane is no longer ours. */
@@ -32,6 +33,15 @@ export interface Attempt {
   interruption: 'none' | 'timed-out' | 'lease-lost' | 'stopping';
   /** Concluded: whatever comes later is ignored. */
   over: boolean;
+  /** Where its deadline is kept, while it runs. */
+  list: LinkedList<Attempt> | null;
+  /** The start it shares with those that started in one go. */
+  start: Start;
+}
+
+/** An instant in monotonic milliseconds, known once all have started. */
+export interface Start {
+  at: number;
 }
 
 export interface AttemptOptions {
@@ -73,6 +83,10 @@ export function createAttempts(options: AttemptOptions): Attempts {
       startedAt: events.heard ? clock.monotonic() : 0,
       interruption: 'none',
       over: false,
+      list: null,
+      start: notStarted,
+      previous: null,
+      next: null,
     };
     const reason = deadOnArrival(retry, delivery);
     if (reason !== null) {
@@ -121,13 +135,15 @@ export function createAttempts(options: AttemptOptions): Attempts {
     } catch (error) {
       return failed(attempt, error);
     }
+    if (attempt.over) return;
+    attempt.over = true;
+    if (events.heard) {
+      const durationMs = clock.monotonic() - attempt.startedAt;
+      events.emit({ kind: 'acked', durationMs, ...about(attempt) });
+    }
     if (context.opened !== null) opens = [...opens, ...context.opened];
     const publish = context.staged ?? nothing;
-    end(attempt, { kind: 'ack', delivery: attempt.delivery, opens, publish }, () => ({
-      kind: 'acked',
-      durationMs: clock.monotonic() - attempt.startedAt,
-      ...about(attempt),
-    }));
+    conclude(attempt, { kind: 'ack', delivery: attempt.delivery, opens, publish });
   }
 
   function failed(attempt: Attempt, error: unknown): void {
@@ -152,7 +168,7 @@ export function createAttempts(options: AttemptOptions): Attempts {
     switch (decision.kind) {
       case 'park': {
         const { facts } = decision;
-        const parked = (): Transition => ({ kind: 'parked', facts, ...about(attempt) });
+        const parked: Transition = { kind: 'parked', facts, ...about(attempt) };
         return end(attempt, { kind: 'park', delivery, facts }, parked);
       }
       case 'retry': {
@@ -213,15 +229,10 @@ export function createAttempts(options: AttemptOptions): Attempts {
     end(attempt, { kind: 'release', delivery, afterMs }, released);
   }
 
-  function end(
-    attempt: Attempt,
-    settlement: Settlement,
-    transition: Transition | (() => Transition),
-  ): void {
+  function end(attempt: Attempt, settlement: Settlement, transition: Transition): void {
     if (attempt.over) return;
     attempt.over = true;
-    if (typeof transition !== 'function') events.emit(transition);
-    else if (events.heard) events.emit(transition());
+    events.emit(transition);
     conclude(attempt, settlement);
   }
 
@@ -239,6 +250,7 @@ function isDecided({ interruption }: Attempt): boolean {
 }
 
 const nothing: readonly never[] = [];
+const notStarted: Start = { at: 0 };
 
 const arrivalFailures: Partial<Record<DeadReason, Failure>> = {
   'dependency-timeout': { name: 'DependencyTimeout', message: 'its facts did not come in time' },

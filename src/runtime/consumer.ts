@@ -97,6 +97,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
       if (!attempt.over) deadlines.add(attempt);
     }
     pumping = false;
+    deadlines.started();
     if (running === 0) idle.reached();
   }
 
