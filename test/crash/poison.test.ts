@@ -33,13 +33,12 @@ describe('a message that kills its process', () => {
 
       const deaths = await keepAlive(stage, 2);
 
-      const { items } = await stage.bus.dead.list();
-      assert.deepEqual(
-        items.map(({ reason, body }) => [labelOf(body), reason]),
-        [['poison', 'crashed']],
-      );
-      assert.equal(stage.began().filter((label) => label === 'poison').length, attempts);
-      assert.equal(deaths, attempts, 'nothing else ended a process');
+      assert.deepEqual(await deadOf(stage), [['poison', 'crashed']]);
+      const starts = stage.began().filter((label) => label === 'poison').length;
+      // Behind a message that was done and not yet acknowledged it may start once uncounted.
+      const uncounted = place === 'amid a key' && starts > attempts ? 1 : 0;
+      assert.equal(starts, attempts + uncounted);
+      assert.equal(deaths, starts, 'nothing else ended a process');
       const done = new Set(stage.ended());
       assert.deepEqual(
         innocent.filter((label) => !done.has(label)),
@@ -47,7 +46,23 @@ describe('a message that kills its process', () => {
       );
     },
   );
+
+  test('does not take along what was done just before it, not even with one attempt', async () => {
+    await using stage = await openStage(temporaryFolder(), { attempts: 1, lease: 1_000 });
+    const before = numbered('before ', 5);
+    await stage.publish(...acts('quick', 'a', before), ...acts('die', 'a', ['poison']));
+
+    await keepAlive(stage, 1);
+
+    assert.deepEqual(await deadOf(stage), [['poison', 'crashed']]);
+    assert.deepEqual([...new Set(stage.ended())].toSorted(), before);
+  });
 });
+
+async function deadOf({ bus }: Stage): Promise<string[][]> {
+  const { items } = await bus.dead.list();
+  return items.map(({ reason, body }) => [labelOf(body), reason]);
+}
 
 /** Runs that many workers, a new one for each that dies, until all is done. Answers the deaths. */
 async function keepAlive(stage: Stage, workers: number): Promise<number> {
