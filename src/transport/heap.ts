@@ -1,6 +1,10 @@
 /**
- * A binary heap, smallest `at` first and then smallest `order`, whose items know their position, so
- * that any item leaves in O(log n). An item is in one heap at a time; `position` is -1 outside.
+ * A heap, smallest `at` first and then smallest `order`, whose items know their position, so that
+ * any item leaves in O(log n). An item is in one heap at a time; `position` is -1 outside. Both
+ * numbers stand still while it is in.
+ *
+ * Four children to a node, and the numbers beside the items: a step down looks at neighbours in
+ * memory and at no item it does not move.
  */
 
 export interface HeapItem {
@@ -11,58 +15,87 @@ export interface HeapItem {
 
 export interface Heap<Item extends HeapItem> {
   readonly items: Item[];
+  readonly ats: number[];
+  readonly orders: number[];
 }
 
 export function createHeap<Item extends HeapItem>(): Heap<Item> {
-  return { items: [] };
+  return { items: [], ats: [], orders: [] };
 }
 
 export function heapPush<Item extends HeapItem>(heap: Heap<Item>, item: Item): void {
   heap.items.push(item);
-  rise(heap.items, item, heap.items.length - 1);
+  heap.ats.push(item.at);
+  heap.orders.push(item.order);
+  rise(heap, item, heap.items.length - 1);
 }
 
 export function heapRemove<Item extends HeapItem>(heap: Heap<Item>, item: Item): void {
-  const { items } = heap;
-  const position = item.position;
+  const { position } = item;
   item.position = -1;
-  const last = items.pop();
+  heap.ats.pop();
+  heap.orders.pop();
+  const last = heap.items.pop();
   if (last === undefined || last === item) return;
-  const parent = items[(position - 1) >> 1];
-  if (position > 0 && parent !== undefined && before(last, parent)) rise(items, last, position);
-  else sink(items, last, position);
+  const above = (position - 1) >> 2;
+  if (position > 0 && isBefore(heap, last, above)) rise(heap, last, position);
+  else sink(heap, last, position);
 }
 
 export function before(a: HeapItem, b: HeapItem): boolean {
   return a.at < b.at || (a.at === b.at && a.order < b.order);
 }
 
-function rise<Item extends HeapItem>(items: Item[], item: Item, from: number): void {
+function rise<Item extends HeapItem>(heap: Heap<Item>, item: Item, from: number): void {
   let position = from;
   while (position > 0) {
-    const above = (position - 1) >> 1;
-    const parent = items[above]!;
-    if (!before(item, parent)) break;
-    items[position] = parent;
-    parent.position = position;
+    const above = (position - 1) >> 2;
+    if (!isBefore(heap, item, above)) break;
+    move(heap, above, position);
     position = above;
   }
-  items[position] = item;
-  item.position = position;
+  place(heap, item, position);
 }
 
-function sink<Item extends HeapItem>(items: Item[], item: Item, from: number): void {
+function sink<Item extends HeapItem>(heap: Heap<Item>, item: Item, from: number): void {
+  const { ats, orders } = heap;
+  const size = ats.length;
   let position = from;
-  for (;;) {
-    let below = 2 * position + 1;
-    if (below >= items.length) break;
-    if (below + 1 < items.length && before(items[below + 1]!, items[below]!)) below += 1;
-    const child = items[below]!;
-    if (!before(child, item)) break;
-    items[position] = child;
-    child.position = position;
-    position = below;
+  for (let first = 4 * position + 1; first < size; first = 4 * position + 1) {
+    let least = first;
+    const end = Math.min(first + 4, size);
+    for (let child = first + 1; child < end; child++) {
+      const isLess =
+        ats[child]! < ats[least]! || (ats[child] === ats[least] && orders[child]! < orders[least]!);
+      if (isLess) least = child;
+    }
+    if (isBefore(heap, item, least)) break;
+    move(heap, least, position);
+    position = least;
   }
-  items[position] = item;
+  place(heap, item, position);
+}
+
+function isBefore<Item extends HeapItem>(heap: Heap<Item>, item: Item, position: number): boolean {
+  const at = heap.ats[position]!;
+  return item.at < at || (item.at === at && item.order < heap.orders[position]!);
+}
+
+function move<Item extends HeapItem>(
+  { items, ats, orders }: Heap<Item>,
+  from: number,
+  to: number,
+): void {
+  const item = items[from]!;
+  items[to] = item;
+  ats[to] = ats[from]!;
+  orders[to] = orders[from]!;
+  item.position = to;
+}
+
+function place<Item extends HeapItem>(heap: Heap<Item>, item: Item, position: number): void {
+  heap.items[position] = item;
+  heap.ats[position] = item.at;
+  heap.orders[position] = item.order;
   item.position = position;
 }
