@@ -72,7 +72,9 @@ function keepsOrder({ onDead, died }: History, { draft }: Published): boolean {
 /** Whether `first` was accepted before `second` for certain. */
 function precedes(first: Published, second: Published): boolean {
   if (first.answeredAt < second.calledAt) return true;
-  if (first.process !== second.process) return false;
+  // What one process publishes without awaiting it keeps its order; an ack may be overtaken.
+  if (first.by.process !== second.by.process) return false;
+  if (first.by.means === 'ack' || second.by.means === 'ack') return false;
   if (first.calledAt !== second.calledAt) return first.calledAt < second.calledAt;
   return first.position < second.position;
 }
@@ -106,7 +108,7 @@ export function attemptsCount(history: History): string[] {
     if (before === undefined || history.died.has(delivery.id)) continue;
     const last = lastSettlement(history, delivery, at);
     const failed = last?.settlement.kind === 'retry' && last.outcome === 'settled';
-    const failedNow = failed && last.settlement.delivery.lease.id === before.lease.id;
+    const failedNow = failed && last.settlement.delivery === before;
     if (delivery.attempt < before.attempt + (failedNow ? 1 : 0)) {
       wrong.push(`${name} came with attempt ${delivery.attempt} after ${before.attempt}`);
     }

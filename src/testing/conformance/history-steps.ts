@@ -34,7 +34,9 @@ async function offer(walk: Walk): Promise<void> {
   const worker = someone(walk);
   if (worker === undefined) return;
   const drafts = Array.from({ length: 1 + walk.below(5) }, () => someDraft(walk));
-  const by = { process: worker.connection.name, clockAt: walk.harness.clock.now() };
+  const process = worker.connection.name;
+  const clockAt = walk.harness.clock.now();
+  const by = { process, clockAt, means: 'publish' } as const;
   publishing(walk.history, by, drafts);
   const outcomes = await worker.connection.offer(...drafts).catch(() => null);
   noteOutcomes(walk.history, drafts, outcomes);
@@ -177,7 +179,12 @@ function someSettlement(walk: Walk, worker: Worker, delivery: Delivery): Settlem
   if (roll < 0.22) return park(delivery, factNames[below(factNames.length)] ?? '');
   if (roll < 0.3) return deadLetter(delivery);
   const publish = chance(0.1) ? [someDraft(walk)].map((draft) => ({ ...draft, dedupe: [] })) : [];
-  publishing(history, { process: worker.connection.name, clockAt: harness.clock.now() }, publish);
+  const by = {
+    process: worker.connection.name,
+    clockAt: harness.clock.now(),
+    means: 'ack',
+  } as const;
+  publishing(history, by, publish);
   const opens = chance(0.1) ? [factNames[below(factNames.length)] ?? ''] : [];
   for (const fact of opens) history.fulfilled.add(fact);
   return ack(delivery, { publish, opens });

@@ -23,11 +23,18 @@ export interface History {
   now(): number;
 }
 
+export interface Publisher {
+  readonly process: string;
+  readonly means: 'publish' | 'ack';
+  readonly clockAt: number;
+}
+
 export type Fate = 'stored' | 'refused' | 'maybe';
 
 export interface Published {
   readonly draft: Draft;
-  readonly process: string;
+  /** By a publish of its own, or with an ack. */
+  readonly by: Publisher;
   readonly calledAt: number;
   readonly position: number;
   /** When the answer was known. Infinite while it is not. */
@@ -65,16 +72,12 @@ export function newHistory(onDead: OnDead): History {
 }
 
 /** Writes down that these are being published; the answer is noted by {@link answered}. */
-export function publishing(
-  history: History,
-  by: { readonly process: string; readonly clockAt: number },
-  drafts: readonly Draft[],
-): void {
+export function publishing(history: History, by: Publisher, drafts: readonly Draft[]): void {
   const calledAt = history.now();
   for (const [position, draft] of drafts.entries()) {
     history.published.set(draft.id, {
       draft,
-      process: by.process,
+      by,
       calledAt,
       position,
       answeredAt: Number.POSITIVE_INFINITY,
