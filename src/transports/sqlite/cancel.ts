@@ -7,6 +7,7 @@ import type { CancelOutcome } from '../../transport/store.ts';
 import { dropChore } from './chores.ts';
 import { laneFlag, laneState, mark, subscriptionOf } from './layout.ts';
 import { tallyOf } from './ledger.ts';
+import { findMessages } from './naming.ts';
 import { letGoOn } from './return.ts';
 import type { Session } from './session.ts';
 import { forgetStory } from './story.ts';
@@ -24,7 +25,7 @@ export function cancel(session: Session, id: string): CancelOutcome {
     cancelDead(session, subscription, { row, lane });
     cancelled.push(number);
   }
-  for (const message of views.messages.all(id)) {
+  for (const message of findMessages(session, id)) {
     const number = subscriptionOf(message[0]);
     const subscription = ledger.topology.byNumber.get(number);
     if (subscription === undefined) continue;

@@ -28,6 +28,14 @@ import {
 } from './topology.ts';
 import { createWrites, type Writes } from './writes.ts';
 
+/** The counters of the file as this transaction found them. */
+interface Stored {
+  readonly sequence: number;
+  readonly lease: number;
+  readonly version: number;
+  readonly named: number;
+}
+
 export type FoundLane = readonly [lane: number, name: string, state: number];
 
 export interface Ledger {
@@ -59,7 +67,9 @@ export interface Ledger {
   hasChores: boolean;
   /** The earliest time at which something becomes due by this transaction. */
   dueAt: number;
-  stored: { readonly sequence: number; readonly lease: number; readonly version: number };
+  /** Messages up to this sequence are found by their id in an index, see `naming.ts`. */
+  named: number;
+  stored: Stored;
 }
 
 export function createLedger(db: Preparing, options: { readonly keepsJournal: boolean }): Ledger {
@@ -87,17 +97,19 @@ export function createLedger(db: Preparing, options: { readonly keepsJournal: bo
     stirred: false,
     hasChores: true,
     dueAt: Number.POSITIVE_INFINITY,
-    stored: { sequence: 0, lease: 0, version: 0 },
+    named: 0,
+    stored: { sequence: 0, lease: 0, version: 0, named: 0 },
   };
 }
 
 export function openLedger(ledger: Ledger, now: number): void {
-  const [sequence, lease, version] = ledger.rows.meta.get()!;
+  const [sequence, lease, version, named] = ledger.rows.meta.get()!;
   ledger.now = now;
   ledger.sequence = sequence;
   ledger.lease = lease;
   ledger.version = version;
-  ledger.stored = { sequence, lease, version };
+  ledger.named = named;
+  ledger.stored = { sequence, lease, version, named };
   ledger.anyCold = null;
   ledger.stirred = false;
   ledger.dueAt = Number.POSITIVE_INFINITY;
@@ -112,9 +124,10 @@ export function closeLedger(ledger: Ledger): void {
   }
   clearTallies(ledger);
   if (ledger.sequence > lastSequence) throw exhausted();
-  const { sequence, lease, version } = ledger;
-  if (sequence === stored.sequence && lease === stored.lease && version === stored.version) return;
-  rows.setMeta.run(sequence, lease, version);
+  const { sequence, lease, version, named } = ledger;
+  const isSame = sequence === stored.sequence && lease === stored.lease;
+  if (isSame && version === stored.version && named === stored.named) return;
+  rows.setMeta.run(sequence, lease, version, named);
 }
 
 export function dropLedger(ledger: Ledger): void {
@@ -160,8 +173,10 @@ export function topicOf(ledger: Ledger, name: string): Topic {
 }
 
 /** Outside of a turn, for who only looks. */
-export function refreshTopology({ rows, topology }: Ledger): void {
-  const [, , version] = rows.meta.get()!;
+export function refresh(ledger: Ledger): void {
+  const { rows, topology } = ledger;
+  const [, , version, named] = rows.meta.get()!;
+  ledger.named = named;
   if (version !== topology.version) loadTopology(rows, topology, version);
 }
 

@@ -65,7 +65,7 @@ export interface Loop {
 const pollMs = 100;
 const failedAgainMs = 100;
 const busyMs = 0.5;
-const fewestOperations = 256;
+const fewestOperations = 512;
 const usualOperations = 512;
 const mostOperations = 2_048;
 const longWorkMs = 8;
@@ -112,8 +112,8 @@ export function createLoop(options: LoopOptions): Loop {
     book.commit();
     if (ledger.stirred) options.ring();
     if (result.peers !== null) options.met(result.peers);
-    const more =
-      wantsMore(session) || ledger.hasChores || everyCall.some((calls) => !calls.isEmpty);
+    const left = ledger.hasChores || session.isBehind || everyCall.some((calls) => !calls.isEmpty);
+    const more = left || wantsMore(session);
     if (more) schedule();
     else arm();
     if (leases !== null) for (const consumer of leases) consumer.suspects -= 1;
@@ -240,7 +240,8 @@ export function createLoop(options: LoopOptions): Loop {
   }
 
   function hasWork(): boolean {
-    if (gone.size > 0 || ledger.hasChores || clock.now() >= earliest(agenda)) return true;
+    if (gone.size > 0 || ledger.hasChores || session.isBehind || clock.now() >= earliest(agenda))
+      return true;
     if (everyCall.some((calls) => !calls.isEmpty)) return true;
     return consumers.some(({ credit, isStopped: hasStopped }) => credit > 0 && !hasStopped);
   }

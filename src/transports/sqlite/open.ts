@@ -13,9 +13,10 @@ import { toMaloteError } from './driver-errors.ts';
 import { openFile } from './file.ts';
 import { createJoin, type SqliteTransaction } from './join.ts';
 import { createLeaseBook } from './lease-book.ts';
-import { createLedger, refreshTopology } from './ledger.ts';
+import { createLedger, refresh } from './ledger.ts';
 import { createLoop, type Loop } from './loop.ts';
 import { leave } from './return-all.ts';
+import { createNaming } from './naming.ts';
 import { migrations } from './schema.ts';
 import type { Session } from './session.ts';
 import { redriveTexts } from './statements/redrives.ts';
@@ -96,7 +97,7 @@ export async function openTransport(
     try {
       db.exec('begin');
       try {
-        refreshTopology(session.ledger);
+        refresh(session.ledger);
         return look(session);
       } finally {
         db.exec('commit');
@@ -198,7 +199,7 @@ function createQueue({ session, intake, loop, command, check }: Running): Queue 
       check();
       const { ledger, consumers } = session;
       if (!ledger.topology.subscriptions.has(name)) {
-        refreshTopology(ledger);
+        refresh(ledger);
         if (!ledger.topology.subscriptions.has(name)) throw unknown(name);
       }
       const consumer = createConsumer(name, demand.slots, sink);
@@ -254,6 +255,8 @@ function createSession(db: DatabaseSync, host: Host): Session {
     staged: [],
     reserved: new Map(),
     topologyVersion: -1,
+    naming: createNaming(),
+    isBehind: false,
     lastChore: 0,
   };
 }

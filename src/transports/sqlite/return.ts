@@ -123,10 +123,13 @@ export function endLanes(session: Session, leases: readonly LaneLease[]): void {
   for (let from = 0; from < numbers.length; from += rowsPerStatement) {
     const some = numbers.slice(from, from + rowsPerStatement);
     if (runForEach(some, { one: lanes.end, many: lanes.endMany }) === some.length) continue;
-    for (const lane of some) {
-      if (lanes.exists.get(lane) !== undefined) goOn(session.ledger, lane);
-    }
+    for (const lane of survivors(lanes, some)) goOn(session.ledger, lane);
   }
+}
+
+function survivors(lanes: Ledger['lanes'], numbers: readonly number[]): readonly number[] {
+  if (numbers.length === rowsPerStatement) return lanes.existMany.all(...numbers).flat();
+  return numbers.filter((lane) => lanes.exists.get(lane) !== undefined);
 }
 
 /** A lane whose lease is over is ready by the age and the mark of its head. */

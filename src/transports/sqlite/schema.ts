@@ -11,7 +11,9 @@
  *     and deletes the owner in one transaction. So "my session row exists" proves all my leases.
  *  4. `upto` is the last message that the lease of a lane covers.
  *  5. Exceptional messages without order are lanes of their own (`key = 0`).
- *  6. `cold` lanes (waiting, blocked, diverted, backing off for long) have their own unique index,
+ *  6. Every message whose sequence is at most `ml_meta.named` is found by its id in an index; later
+ *     ones are few, and are looked through.
+ *  7. `cold` lanes (waiting, blocked, diverted, backing off for long) have their own unique index,
  *     so that a hundred thousand of them do not spread the live ones over the disk.
  */
 
@@ -21,9 +23,10 @@ export const migrations: readonly string[] = [
     one integer primary key check (one = 1),
     sequence integer not null,
     lease integer not null,
-    topology integer not null
+    topology integer not null,
+    named integer not null
   );
-  insert into ml_meta values (1, 0, 0, 1);
+  insert into ml_meta values (1, 0, 0, 1, 0);
 
   create table ml_session (id integer primary key, until_at integer not null);
 
@@ -76,10 +79,11 @@ export const migrations: readonly string[] = [
     headers text,
     facts text,
     key text,
+    named integer not null default 0,
     body not null
   );
   create index ml_message_lane on ml_message (lane, id) where lane <> 0;
-  create index ml_message_name on ml_message (message_id);
+  create index ml_message_name on ml_message (message_id) where named = 1;
 
   create table ml_lane (
     lane integer primary key,

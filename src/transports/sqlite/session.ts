@@ -8,6 +8,7 @@ import type { Consumer } from './consumers.ts';
 import type { HeldLease, LeaseBook } from './lease-book.ts';
 import type { Ledger } from './ledger.ts';
 import type { redriveTexts } from './statements/redrives.ts';
+import type { Naming } from './naming.ts';
 import type { Reserved } from './publish.ts';
 import type { sessionTexts } from './statements/sessions.ts';
 import type { subscriptionTexts } from './statements/subscriptions.ts';
@@ -41,6 +42,9 @@ export interface Session {
   readonly reserved: Reserved;
   /** The version of the topology that the consumers were matched with. */
   topologyVersion: number;
+  readonly naming: Naming;
+  /** There are messages to name. */
+  isBehind: boolean;
   /** The chore that was looked at last; they take turns. */
   lastChore: number;
 }

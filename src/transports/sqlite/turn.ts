@@ -30,6 +30,7 @@ import { writeLeases } from './claim-loose.ts';
 import { closeFact, endOverdueWaits, openFact } from './facts.ts';
 import { promoteDue } from './later.ts';
 import { closeLedger, flush, openLedger } from './ledger.ts';
+import { nameSome } from './naming.ts';
 import { dropForgotten } from './return-all.ts';
 import { publishOne, publishStaged } from './publish.ts';
 import type { Session } from './session.ts';
@@ -102,6 +103,7 @@ export function workTurn(session: Session, intake: Intake, plan: TurnPlan): Turn
   flush(ledger);
   claimRest(session);
   for (const consumer of session.consumers) writeLeases(session, consumer);
+  session.isBehind = nameSome(session, 2 * plan.limit);
   closeLedger(ledger);
   return {
     agenda: readAgenda(session, { agenda, isRenewal, isTakeOver, isDue }),

@@ -4,6 +4,7 @@ import type { JournalEntry, MessageState, MessageView } from '../../transport/st
 import type { DeadReason, FactId } from '../../transport/transport.ts';
 import { noSubscription } from './cancel.ts';
 import { laneFlag, laneState, mark, msOf, subscriptionOf } from './layout.ts';
+import { findMessages } from './naming.ts';
 import type { Session } from './session.ts';
 import type { Subscription } from './topology.ts';
 
@@ -35,9 +36,9 @@ function view(topic: string, known: Known): MessageView {
 }
 
 function viewsOfMessages(session: Session, id: string, now: number): MessageView[] {
-  const { views, ledger } = session;
+  const { ledger } = session;
   const found: MessageView[] = [];
-  for (const row of views.messages.all(id)) {
+  for (const row of findMessages(session, id)) {
     const [number, lane, acceptedAt, attempt, marks, topic, key] = row;
     const subscription = ledger.topology.byNumber.get(subscriptionOf(number));
     if (subscription === undefined) continue;

@@ -32,6 +32,7 @@ export const laneTexts = {
   >,
   anyCold: 'select 1 from ml_lane where cold = 1 and key <> 0 limit 1' as Sql<[one: number]>,
   exists: 'select 1 from ml_lane where lane = ?' as Sql<[one: number]>,
+  existMany: `select lane from ml_lane where lane in (${forMany('?')})` as Sql<[lane: number]>,
   byNumber: `
     select subscription, key, name, state, ready_at, owner, upto, flags
     from ml_lane where lane = ?` as Sql<

@@ -6,10 +6,11 @@
 import type { Sql } from './sql.ts';
 
 export const ledgerTexts = {
-  meta: 'select sequence, lease, topology from ml_meta where one = 1' as Sql<
-    [sequence: number, lease: number, topology: number]
+  meta: 'select sequence, lease, topology, named from ml_meta where one = 1' as Sql<
+    [sequence: number, lease: number, topology: number, named: number]
   >,
-  setMeta: 'update ml_meta set sequence = ?, lease = ?, topology = ? where one = 1' as Sql,
+  setMeta: `
+    update ml_meta set sequence = ?, lease = ?, topology = ?, named = ? where one = 1` as Sql,
   tally: `
     select claimed, scheduled, ready, leased, retrying, waiting, dead, done, cancelled
     from ml_tally where subscription = ?` as Sql<

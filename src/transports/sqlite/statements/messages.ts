@@ -78,6 +78,8 @@ export const messageTexts = {
   removeLoose: 'delete from ml_message where id between ? and ? and lane = 0' as Sql,
   removePrefix: 'delete from ml_message where lane = ? and lane <> 0 and id <= ?' as Sql,
 
+  // Primary key: what is left of a piece of a range.
+  name: 'update ml_message set named = 1 where id > ? and id <= ? and named = 0' as Sql,
   note: 'update ml_message set attempt = ?, mark = ? where id = ?' as Sql,
   facts: 'select facts from ml_message where id = ?' as Sql<[facts: string | null]>,
   setFacts: 'update ml_message set facts = ? where id = ?' as Sql,

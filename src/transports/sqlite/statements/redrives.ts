@@ -41,8 +41,8 @@ export const redriveTexts = {
   // Back under the id it had; the head of a blocked lane never left.
   restore: `
     insert or ignore into ml_message (id, lane, accepted_at, attempt, mark, topic, message_id,
-      headers, facts, key, body)
-    select id, lane, accepted_at, 0, 0, topic, message_id, headers, facts, null, body
+      headers, facts, key, named, body)
+    select id, lane, accepted_at, 0, 0, topic, message_id, headers, facts, null, 1, body
     from ml_dead where id = ?` as Sql,
   startOver: `
     insert into ml_failure (id, redriven_at) values (?1, ?2)

@@ -50,20 +50,24 @@ const head = `
     join ml_message m on m.id =
       (select id from ml_message where lane = l.lane and lane <> 0 order by id limit 1)`;
 
+type MessageRow = [
+  id: number,
+  lane: number,
+  acceptedAt: number,
+  attempt: number,
+  mark: number,
+  topic: number,
+  key: string | null,
+];
+
+const message = `
+    select id, lane, accepted_at, attempt, mark, topic, key from ml_message`;
+
 export const viewTexts = {
-  messages: `
-    select id, lane, accepted_at, attempt, mark, topic, key
-    from ml_message where message_id = ? order by id` as Sql<
-    [
-      id: number,
-      lane: number,
-      acceptedAt: number,
-      attempt: number,
-      mark: number,
-      topic: number,
-      key: string | null,
-    ]
-  >,
+  messages: `${message} where message_id = ? and named = 1 order by id` as Sql<MessageRow>,
+  // The end of a range, which is too new to be in the index.
+  newMessages: `${message}
+    where id > ? and id < ? and message_id = ? and named = 0 order by id` as Sql<MessageRow>,
   later: `
     select id, subscription, due_at, accepted_at, topic, key
     from ml_later where message_id = ? order by id` as Sql<
