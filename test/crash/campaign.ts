@@ -88,13 +88,20 @@ async function assault(
 
   const first = slots.map(start);
   await Promise.all(first.map((child) => child.noticesOf('up', 1)));
-  for (const { afterMs, slot, absentMs } of schedule) {
-    await pause(afterMs);
+  for (const { kind, afterMs, slot, forMs, isEarly } of schedule) {
     const victim = living.get(slot)!;
+    if (!isEarly) await victim.noticesOf('up', 1);
+    await pause(afterMs);
+    if (kind === 'pause') {
+      victim.signal('SIGSTOP');
+      await pause(forMs);
+      victim.signal('SIGCONT');
+      continue;
+    }
     write({ f: 'kill', at: now(), process: victim.name });
     victim.signal('SIGKILL');
     await victim.ended;
-    await pause(absentMs);
+    await pause(forMs);
     start(slot);
   }
   await Promise.all([...living.values()].map((child) => child.noticesOf('up', 1)));

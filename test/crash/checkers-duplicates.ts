@@ -2,7 +2,7 @@
  * At least once allows a finished handler to run again: for what a process held when it was killed,
  * and for nothing else. Pure, as in `checkers.ts`.
  */
-import { type CampaignRecord, lossOf } from './campaign-record.ts';
+import { type CampaignRecord, lossOf, type Run } from './campaign-record.ts';
 import { tell } from './checkers.ts';
 
 export interface Duplicates {
@@ -23,12 +23,14 @@ export function duplicates(
   const byProcess = new Map<string, number>();
   let count = 0;
   for (const delivery of record.runs.values()) {
-    for (const run of delivery.slice(0, -1)) {
+    for (const [index, run] of delivery.slice(0, -1).entries()) {
       if (run.outcome !== 'end') continue;
       count += 1;
+      // A process that stood still goes on with what it held, until it hears that it lost it.
+      if (delivery.slice(index + 1).every((later) => isLost(record, later))) continue;
       if (record.kills.has(run.process)) {
         byProcess.set(run.process, (byProcess.get(run.process) ?? 0) + 1);
-      } else if (!record.losses.has(lossOf(run.process, run.subscription, run.id))) {
+      } else if (!isLost(record, run)) {
         wrong.push(`${run.label} was done and ran again in ${run.subscription}: ${tell(delivery)}`);
       }
     }
@@ -40,6 +42,10 @@ export function duplicates(
     wrong.push(`the kill of ${process} repeated ${repeated} messages, it held at most ${most}`);
   }
   return { count, worst: Math.max(0, ...byProcess.values()), wrong };
+}
+
+function isLost({ losses }: CampaignRecord, { process, subscription, id }: Run): boolean {
+  return losses.has(lossOf(process, subscription, id));
 }
 
 type Ends = ReadonlyMap<string, readonly number[]>;

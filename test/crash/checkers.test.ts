@@ -58,6 +58,13 @@ test('what a killed process held may run again', () => {
   assert.deepEqual(found([...sound, killed('worker-1.1', 50), ...ran(again)]), {});
 });
 
+test('a process that slept through its lease may run what it held, once it is told so', () => {
+  const zombie = { label: 'a4', from: 60, to: 61, process: 'worker-2.1' };
+  const at = 61_500;
+  const line: Line = { f: 'lease-lost', at, subscription: 'billing', id: 'id of a4' };
+  assert.deepEqual(found([...sound, ...ran(zombie), { process: 'worker-2.1', line }]), {});
+});
+
 const faults: Readonly<
   Record<string, { readonly history: readonly Entry[]; readonly by: string }>
 > = {

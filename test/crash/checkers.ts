@@ -64,7 +64,7 @@ export function early(record: CampaignRecord, backoffMs: number): string[] {
     const asked = message.asks === null ? [] : [message.asks];
     return delivery.flatMap((run, index) => {
       const before = delivery[index - 1];
-      const rested = before?.outcome === 'fail' ? before.endedAt! + backoffMs * 1_000 : 0;
+      const rested = isRetried(record, before) ? before!.endedAt! + backoffMs * 1_000 : 0;
       const about = `${run.label} in ${run.subscription}: ${tell(delivery)}`;
       if (run.startedAt < due) return [`started before its delay was over, ${about}`];
       if (run.startedAt < opened) return [`started before its facts were opened, ${about}`];
@@ -75,6 +75,12 @@ export function early(record: CampaignRecord, backoffMs: number): string[] {
       return [];
     });
   });
+}
+
+/** Whether the failure counted: its process lived, and still had the message. */
+function isRetried({ kills, losses }: CampaignRecord, run: Run | undefined): boolean {
+  if (run?.outcome !== 'fail' || kills.has(run.process)) return false;
+  return !losses.has(lossOf(run.process, run.subscription, run.id));
 }
 
 /** One publish makes one message, whatever happens to the processes. */
@@ -114,6 +120,7 @@ export function repeatedAttempts(record: CampaignRecord): string[] {
         .slice(0, index)
         .find(({ attempt, outcome }) => attempt === run.attempt && outcome !== 'wait');
       if (same === undefined) return [];
+      if (record.losses.has(lossOf(run.process, run.subscription, run.id))) return [];
       const key = record.sent.get(run.label)?.key ?? null;
       if (key !== null && rerun.has(`${same.process} ${run.subscription} ${key}`)) return [];
       const what = `${run.label} started twice with attempt ${run.attempt} in ${run.subscription}`;
