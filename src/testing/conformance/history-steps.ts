@@ -91,7 +91,7 @@ async function mark(walk: Walk): Promise<void> {
   const worker = someone(walk);
   const fact = factNames[walk.below(factNames.length)] ?? '';
   if (worker === undefined) return;
-  if (walk.chance(0.7)) {
+  if (walk.chance(0.6)) {
     walk.history.fulfilled.add(fact);
     await worker.connection.fulfil(fact).catch(() => undefined);
   } else await worker.connection.revoke(fact).catch(() => undefined);
@@ -165,7 +165,7 @@ function someDraft(walk: Walk): Draft {
   const key = chance(0.75) ? `k${below(5)}` : null;
   const topic = chance(0.75) ? usualTopic : (allTopics[1] ?? usualTopic);
   const delayMs = chance(0.1) ? below(8_000) : 0;
-  const facts = chance(0.1) ? [factNames[below(factNames.length)] ?? ''] : [];
+  const facts = chance(0.15) ? [factNames[below(factNames.length)] ?? ''] : [];
   const hasDedupe = walk.harness.engine.capabilities.dedupe && chance(0.1);
   const dedupe = hasDedupe ? [`payment:${below(15)}`] : [];
   return { id: walk.nextId(), topic, key, delayMs, facts, dedupe };

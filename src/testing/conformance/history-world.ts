@@ -7,7 +7,13 @@ import { usualTopic, type Draft } from './settlements.ts';
 
 export const allTopics: readonly string[] = [usualTopic, 'order.seen'];
 export const subscriptionNames: readonly string[] = ['billing', 'audit'];
-export const factNames: readonly string[] = ['customer:1', 'customer:2', 'day:open'];
+export const factNames: readonly string[] = [
+  'customer:1',
+  'customer:2',
+  'account:1',
+  'day:open',
+  'rates:eur',
+];
 
 export interface Walk {
   readonly harness: Harness;
