@@ -14,6 +14,7 @@ import {
 import { ack, retry, usualTopic, type Draft } from './settlements.ts';
 
 const topics = new Set([usualTopic]);
+const atomic = { atomicSettle: true };
 
 test('a message that was accepted and never done is lost', () => {
   const history = newHistory('skip');
@@ -48,11 +49,14 @@ test('a message is done once, and does not come after it was cancelled', () => {
   done(history, 'a');
   come(history, { id: 'b' });
   history.cancelled.set('b', history.now());
-  assert.deepEqual(onceOnly(history, 'billing'), ['a was acknowledged twice in billing']);
+  assert.deepEqual(onceOnly(history, 'billing', atomic), ['a was acknowledged twice in billing']);
 
   come(history, { id: 'b' });
+  history.died.add('a');
+  const apart = onceOnly(history, 'billing', { atomicSettle: false });
 
-  assert.equal(onceOnly(history, 'billing').at(-1), 'b came after it was cancelled');
+  assert.deepEqual(apart, ['b came after it was cancelled']);
+  assert.equal(onceOnly(history, 'billing', atomic).at(-1), 'b came after it was cancelled');
 });
 
 test('a key is done in the order of acceptance, where one was before the other', () => {

@@ -1,5 +1,6 @@
 /** The judge of a random run: each rule is a pure function from a history to what is wrong. */
 
+import type { Capabilities } from '../../transport/capabilities.ts';
 import type { Delivery } from '../../transport/transport.ts';
 import {
   acked,
@@ -26,12 +27,20 @@ export function totalQueue(history: History, subscription: string, topics: Set<s
   return [...new Set(wrong)];
 }
 
-/** A message is done once, and after a cancel not delivered. */
-export function onceOnly(history: History, subscription: string): string[] {
+/**
+ * A message is done once, and after a cancel not delivered. Where a dead letter is not one step
+ * with the removal of the message, a crash between the two leaves both.
+ */
+export function onceOnly(
+  history: History,
+  subscription: string,
+  { atomicSettle }: Pick<Capabilities, 'atomicSettle'>,
+): string[] {
   const wrong: string[] = [];
   const seen = new Set<string>();
   for (const id of acked(history, subscription)) {
-    if (seen.has(id)) wrong.push(`${id} was acknowledged twice in ${subscription}`);
+    const mayBeTwo = !atomicSettle && history.died.has(id);
+    if (seen.has(id) && !mayBeTwo) wrong.push(`${id} was acknowledged twice in ${subscription}`);
     seen.add(id);
   }
   for (const { delivery, at } of history.deliveries) {
