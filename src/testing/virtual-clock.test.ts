@@ -29,7 +29,7 @@ test('timers fire in the order they are due, each at its own time', async () => 
   assert.deepEqual(fired, ['first at 10', 'second at 10', 'late at 30']);
 });
 
-test('what a timer begins is done before the next one fires, and may set timers that fire', async () => {
+test('what a timer begins is done before the next one fires, new timers included', async () => {
   const clock = virtualClock(0);
   const seen: string[] = [];
   clock.setTimer(() => {
