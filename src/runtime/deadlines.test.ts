@@ -5,7 +5,7 @@ import { type VirtualClock, virtualClock } from '../testing/virtual-clock.ts';
 import type { Attempt } from './attempt.ts';
 import { createDeadlines, type Deadlines } from './deadlines.ts';
 
-test('attempts expire in the order of their starts, and are given up after their grace', async () => {
+test('attempts expire in the order of their starts and are given up after a grace', async () => {
   const { deadlines, clock, history } = create();
   start(deadlines, attempt('a'), attempt('b'));
   await clock.advance(40);

@@ -1,6 +1,7 @@
 /**
- * Calls on their way into the file: batches of items, worked off in order over as many turns as they
- * need. An outcome counts once the turn that made it is committed; until then it can be taken back.
+ * Calls on their way into the file: batches of items, worked off in order over as many turns as
+ * they need. An outcome counts once the turn that made it is committed; until then it can be
+ * taken back.
  */
 
 export interface Calls<Item, Outcome> {

@@ -1,6 +1,6 @@
 /**
- * Work that one transaction should not do at once, such as waking a hundred thousand lanes: a row in
- * `ml_chore` says what is left, and every turn of any process does one bounded step of it.
+ * Work that one transaction should not do at once, such as waking a hundred thousand lanes: a row
+ * in `ml_chore` says what is left, and every turn of any process does one bounded step of it.
  *
  * | kind   | name  | subject      | step                                                   |
  * | ------ | ----- | ------------ | ------------------------------------------------------ |

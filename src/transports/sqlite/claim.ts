@@ -1,9 +1,10 @@
 /**
- * What a turn claims for the consumers of this process, before and after it stores what is published.
+ * What a turn claims for the consumers of this process, before and after it stores what is
+ * published.
  *
  * Lanes go by the age of their heads, a quarter of the claims from a random point in time on, so
- * that no number of hot lanes hides a quiet key. Loose messages are a walk along their range; of the
- * credit they get a quarter before the lanes do, and what the lanes leave.
+ * that no number of hot lanes hides a quiet key. Loose messages are a walk along their range; of
+ * the credit they get a quarter before the lanes do, and what the lanes leave.
  *
  * Suspects (see `Suspicion`) go out within the consumer's slots. One that must be alone shuts the
  * gate: nothing else is claimed until this process holds nothing, and until that one is settled.

@@ -52,7 +52,9 @@ export function createJoin(options: JoinOptions): Join<SqliteTransaction> {
     return ledger;
   }
 
-  /** The poll of the file finds what this misses, such as a transaction that stays open for long. */
+  /**
+   * The poll of the file finds what this misses, such as a transaction that stays open for long.
+   */
   function watch(tx: SqliteTransaction, tries: number): void {
     if (isOver(tx)) {
       watched.delete(tx);

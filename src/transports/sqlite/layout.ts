@@ -11,7 +11,9 @@ const span = 2 ** 42;
 
 /** Row ids stay below 2^53, the largest integer a JavaScript number holds exactly. */
 export const mostSubscriptions = 1_023;
-/** The file is full for good when its sequence gets here: at 300,000 messages a second, 169 days. */
+/**
+ * The file is full for good when its sequence gets here: at 300,000 messages a second, 169 days.
+ */
 export const lastSequence: number = span - 1;
 
 export function looseRange(subscription: number): number {
@@ -74,7 +76,8 @@ const firstMs = Date.UTC(2020, 0, 1);
 
 /**
  * `ml_lane.ready_at`: an instant in ticks, 4,096 to the millisecond. The place within a millisecond
- * is given by the sequence, so that lanes are in the order of their heads however many came at once.
+ * is given by the sequence, so that lanes are in the order of their heads however many came at
+ * once.
  */
 export function ticksOf(ms: number, id: number = 0): number {
   return (Math.ceil(ms) - firstMs) * ticksPerMs + (id % ticksPerMs);

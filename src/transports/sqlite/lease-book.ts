@@ -2,8 +2,8 @@
  * The leases this process holds, in memory. The file knows only which lanes and ranges the session
  * owns; which of their messages are settled is known here, and checked here.
  *
- * Changes inside a transaction become true with {@link LeaseBook.commit}; {@link LeaseBook.rollback}
- * undoes them, so that a failed transaction leaves every lease as it was.
+ * Changes inside a transaction become true with {@link LeaseBook.commit}; {@link
+ * LeaseBook.rollback} undoes them, so that a failed transaction leaves every lease as it was.
  */
 
 import type { Lease } from '../../transport/transport.ts';

@@ -59,11 +59,15 @@ export interface Ledger {
   /** Whether any key has a cold lane; null: not looked at yet. */
   anyCold: boolean | null;
   readonly writes: Writes;
-  /** The lanes that keys were found in, or put in, since the last flush; by subscription and hash. */
+  /**
+   * The lanes that keys were found in, or put in, since the last flush; by subscription and hash.
+   */
   readonly found: Map<Subscription, Map<number, FoundLane>>;
   /** Something became ready that no consumer of this connection took. */
   stirred: boolean;
-  /** Whether the last look, or this transaction, found work that is too much for one transaction. */
+  /**
+   * Whether the last look, or this transaction, found work that is too much for one transaction.
+   */
   hasChores: boolean;
   /** The earliest time at which something becomes due by this transaction. */
   dueAt: number;

@@ -1,10 +1,10 @@
 /**
  * When turns happen, and what is told when one is over.
  *
- * Calls gather until the event loop comes round; then all of them go in one transaction. A file that
- * another process writes at that moment gives the turn back at once: the loop never waits for a
- * lock, it tries again in about a millisecond. What is still waiting when a lease time has passed is
- * refused.
+ * Calls gather until the event loop comes round; then all of them go in one transaction. A file
+ * that another process writes at that moment gives the turn back at once: the loop never waits
+ * for a lock, it tries again in about a millisecond. What is still waiting when a lease time has
+ * passed is refused.
  *
  * A turn is bounded by the number of its operations. The bound follows the measured time: it grows
  * while turns are short, so that fast handlers share one fsync, and shrinks when a turn gets long.
@@ -246,7 +246,9 @@ export function createLoop(options: LoopOptions): Loop {
     return consumers.some(({ credit, isStopped: hasStopped }) => credit > 0 && !hasStopped);
   }
 
-  /** By the work alone: what the disk takes is shared by all of a turn, so it asks for large ones. */
+  /**
+   * By the work alone: what the disk takes is shared by all of a turn, so it asks for large ones.
+   */
   function adapt(tookMs: number): void {
     if (tookMs > longWorkMs) limit = Math.max(fewestOperations, limit >> 1);
     else if (tookMs < shortWorkMs) limit = Math.min(mostOperations, limit << 1);

@@ -92,8 +92,8 @@ export const migrations: readonly string[] = [
     name text,
     cold integer not null,
     state integer not null,
-    -- In ticks, see layout.ts: when it may be claimed, by the age of its head; its deadline while it
-    -- waits.
+    -- In ticks, see layout.ts: when it may be claimed, by the age of its head; its deadline
+    -- while it waits.
     ready_at integer not null,
     owner integer,
     upto integer not null default 0,

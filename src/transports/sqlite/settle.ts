@@ -3,8 +3,8 @@
  * book; the fence (is this session's row still there?) was checked once for the whole transaction.
  *
  * An ack only counts here; {@link finishSettling} removes what was acked in ranges and ends the
- * leases that have nothing left. Every other outcome ends a lane's lease: the message and all behind
- * it are where they were, and only the lane's state says what comes next.
+ * leases that have nothing left. Every other outcome ends a lane's lease: the message and all
+ * behind it are where they were, and only the lane's state says what comes next.
  */
 
 import type { Delivery, Settlement, SettleOutcome } from '../../transport/transport.ts';

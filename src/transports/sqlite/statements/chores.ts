@@ -1,6 +1,7 @@
 /**
  * Chores, and the steps they are made of. `ml_chore` has a handful of rows and is read whole; every
- * step reads a bounded number of rows by primary key, `ml_message_lane`, `ml_kept_topic` or a range.
+ * step reads a bounded number of rows by primary key, `ml_message_lane`, `ml_kept_topic` or a
+ * range.
  */
 
 import type { Sql } from './sql.ts';

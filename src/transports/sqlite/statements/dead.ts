@@ -1,6 +1,7 @@
 /**
  * Dead letters, and the story of a message: its failures and its journal. None of these is written
- * for a message that goes well. By primary key, but for the lanes of diverted keys (`ml_dead_lane`).
+ * for a message that goes well. By primary key, but for the lanes of diverted keys
+ * (`ml_dead_lane`).
  */
 
 import type { Sql } from './sql.ts';

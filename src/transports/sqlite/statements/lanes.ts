@@ -1,9 +1,10 @@
 /**
  * Lanes: found by key, claimed in the order of their heads, given back, ended.
  *
- * Indexes: `ml_lane_hot` and `ml_lane_cold` (key, subscription) for look-ups by key, `ml_lane_ready`
- * (subscription, ready_at) for claims, `ml_lane_rare` (state, subscription, ready_at) for states
- * from 2 on. Partial indexes: their predicates are repeated word by word, states are literals.
+ * Indexes: `ml_lane_hot` and `ml_lane_cold` (key, subscription) for look-ups by key,
+ * `ml_lane_ready` (subscription, ready_at) for claims, `ml_lane_rare` (state, subscription,
+ * ready_at) for states from 2 on. Partial indexes: their predicates are repeated word by word,
+ * states are literals.
  */
 
 import { forMany, type Sql } from './sql.ts';

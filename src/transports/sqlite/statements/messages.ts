@@ -18,7 +18,8 @@ export const messageTexts = {
   add: `${plain} ${row}` as Sql,
   addMany: `${plain} ${forMany(row)}` as Sql,
   addSpecial: `
-    insert into ml_message (id, lane, accepted_at, topic, message_id, headers, body, mark, facts, key)
+    insert into ml_message (
+       id, lane, accepted_at, topic, message_id, headers, body, mark, facts, key)
     values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)` as Sql,
 
   // ml_message_lane: the first rows of one lane, however long it is.

@@ -20,7 +20,8 @@ type DeadRow = [
   body: string | Uint8Array,
 ];
 
-const columns = `id, subscription, lane, key, topic, message_id, reason, attempt, accepted_at, headers,
+const columns = `id, subscription, lane, key, topic, message_id, reason, attempt, accepted_at,
+  headers,
       facts, body`;
 
 export const redriveTexts = {

@@ -57,7 +57,8 @@ export const shelfTexts = {
     [number: number, messageId: string, at: number]
   >,
   remember: `
-    insert or ignore into ml_dedupe (topic, key, message_id, at, sequence) values (?, ?, ?, ?, ?)` as Sql,
+    insert or ignore into ml_dedupe (topic, key, message_id, at, sequence)
+    values (?, ?, ?, ?, ?)` as Sql,
   forget: 'delete from ml_dedupe where number = ?' as Sql,
   oldestSeen: 'select at from ml_dedupe order by number limit 1' as Sql<[at: number]>,
   forgetOldest: `
