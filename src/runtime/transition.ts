@@ -32,6 +32,12 @@ export type Transition =
   | ({ readonly kind: 'wait-swallowed' } & Handled)
   | ({ readonly kind: 'stuck'; readonly timeoutMs: number } & Handled)
   | {
+      readonly kind: 'waiting';
+      readonly subscription: string;
+      readonly id: string;
+      readonly facts: readonly string[];
+    }
+  | {
       readonly kind: 'woken';
       readonly subscription: string;
       readonly id: string;

@@ -145,6 +145,7 @@ export function raise(table: LaneTable, lane: Lane, step: Step): void {
     record(head, step, { event: 'parked', detail: lacking.join(', ') });
     lane.at = deadlineOf(table, head);
     startWaiting(table, lane, lacking);
+    table.waits(head, lacking);
     heapPush(table.due, lane);
     return;
   }

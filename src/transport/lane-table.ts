@@ -152,6 +152,8 @@ export interface LaneTableOptions {
   readonly nextLease: () => Lease;
   /** A message met a diverting lane: it left the table and belongs to the dead letters. */
   readonly diverted: (entry: Entry, step: Step) => void;
+  /** The head of a lane was found to lack facts, and its lane waits now. */
+  readonly waits: (entry: Entry, lacking: readonly FactId[]) => void;
 }
 
 export interface LaneTable extends Omit<LaneTableOptions, 'settings'> {
@@ -184,6 +186,7 @@ export function createLaneTable(options: LaneTableOptions): LaneTable {
     facts: options.facts,
     nextLease: options.nextLease,
     diverted: options.diverted,
+    waits: options.waits,
     paused: false,
     byKey: new Map(),
     byId: new Map(),

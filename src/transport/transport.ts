@@ -209,6 +209,12 @@ export type JournalMode = 'off' | 'exceptions';
 /** What an engine did without being asked by this process. */
 export type EngineEvent =
   | {
+      readonly kind: 'waiting';
+      readonly facts: readonly FactId[];
+      readonly subscription: string;
+      readonly id: string;
+    }
+  | {
       readonly kind: 'woken';
       readonly fact: FactId;
       readonly subscription: string;

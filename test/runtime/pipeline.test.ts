@@ -39,12 +39,16 @@ describe.each(['lanes', 'partitions'] as const)('%s', (shape) => {
     await t.settle();
     assert.deepEqual(booked, []);
     assert.deepEqual(await t.waitingFor(customer('5')), [early.id]);
+    const soFar = new Set(t.timeline(early).map(({ kind }) => kind));
+    assert.deepEqual(soFar, new Set(['published', 'waiting']));
 
     await t.publish(Registered, { id: '5' });
     await t.settle();
     await t.publish(Paid, { id: 'p3', customer: '5', amount: 30 });
     await t.settle();
     assert.deepEqual(booked, ['p1 10.00', 'p2 20.00', 'p3 30.00']);
+    const life = t.timeline(early).map(({ kind }) => kind);
+    assert.deepEqual(life.slice(2), ['woken', 'started', 'acked']);
   });
 
   test('A-B-C with A failing once stays A-B-C', async () => {

@@ -18,7 +18,8 @@ export const failure = { name: 'Error', message: 'failed on purpose' };
 export interface Bench {
   readonly table: LaneTable;
   readonly facts: Set<FactId>;
-  readonly diverted: string[];
+  readonly waits: () => undefined;
+  diverted: string[];
   now: number;
   add(id: string, key: string | null, more?: Partial<Arrival & Outgoing>): void;
   claimant(credit?: number, slots?: number): Claimant;

@@ -285,6 +285,9 @@ function createServed(server: Server, spec: SubscriptionSpec): Served {
       return { id: server.lastLease, token: server.lastLease };
     },
     diverted: (entry, at) => divert(server, { subscription: name, entry }, at),
+    waits({ message }, facts) {
+      server.notify({ kind: 'waiting', facts, subscription: name, id: message.id });
+    },
   });
   return { spec, table, blockedKeys: new Set(), consumers: new Set() };
 }

@@ -98,6 +98,10 @@ export function takeHold(member: PartitionMember, channel: Channel): void {
     facts: context.facts,
     nextLease: context.nextLease,
     diverted: (entry, step) => context.diverted(member, entry, step),
+    waits({ message }, facts) {
+      const { name } = subscription.spec;
+      context.host.notify({ kind: 'waiting', facts, subscription: name, id: message.id });
+    },
   });
   table.paused = subscription.isPaused;
   member.holds.set(channel, {

@@ -8,7 +8,7 @@
 
 import type { Lease, Suspicion } from '../../transport/transport.ts';
 import type { Consumer } from './consumers.ts';
-import { lackingOf, startWaiting } from './facts.ts';
+import { lackingOf, startWaiting, waitingEvent } from './facts.ts';
 import { laneFlag, laneState, mark, ticksOf } from './layout.ts';
 import type { LaneBatch, LaneLease } from './lease-book.ts';
 import { type Ledger, tallyOf } from './ledger.ts';
@@ -179,6 +179,7 @@ function wait(
   const { lane, flags, head, lacking, deadlineAt } = waiting;
   const [id, attempt, marks, , , , , facts] = head;
   startWaiting(ledger, lane, parseFacts(facts), deadlineAt);
+  ledger.events.push(waitingEvent(subscription, head[5], lacking));
   ledger.lanes.giveBackAt.run(laneState.waiting, ticksOf(deadlineAt), laneFlag.none, 1, lane);
   ledger.anyCold = true;
   const tally = tallyOf(ledger, subscription);

@@ -7,13 +7,14 @@
  * chore: late waiters see the latch, the others are woken step by step by any process.
  */
 
-import type { FactId } from '../../transport/transport.ts';
+import type { EngineEvent, FactId } from '../../transport/transport.ts';
 import { addChore, dropChore, type Step, stepRows } from './chores.ts';
 import { laneFlag, lastTickOf, mark, readyState, ticksOf } from './layout.ts';
 import { type Ledger, tallyOf } from './ledger.ts';
 import { letGoOn } from './return.ts';
 import type { Session } from './session.ts';
 import { record } from './story.ts';
+import type { Subscription } from './topology.ts';
 
 export function holds(ledger: Ledger, fact: FactId): boolean {
   let known = ledger.known.get(fact);
@@ -31,6 +32,14 @@ export function lackingOf(ledger: Ledger, facts: readonly FactId[]): FactId[] | 
     if (!holds(ledger, fact)) (lacking ??= []).push(fact);
   }
   return lacking;
+}
+
+export function waitingEvent(
+  { name: subscription }: Subscription,
+  id: string,
+  facts: readonly FactId[],
+): EngineEvent {
+  return { kind: 'waiting', facts, subscription, id };
 }
 
 export function startWaiting(

@@ -75,6 +75,8 @@ export function createJoin(options: JoinOptions): Join<SqliteTransaction> {
       try {
         const ledger = ledgerOf(tx);
         const outcomes = publishIn(tx, { ledger, batch, now: clock.now() });
+        // Whether it comes to pass is up to the caller's commit.
+        ledger.events.length = 0;
         if (!watched.has(tx)) {
           watched.add(tx);
           setImmediate(() => watch(tx, 0));

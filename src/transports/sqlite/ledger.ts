@@ -7,7 +7,7 @@
  */
 
 import { MaloteError } from '../../errors.ts';
-import type { FactId } from '../../transport/transport.ts';
+import type { EngineEvent, FactId } from '../../transport/transport.ts';
 import { lastSequence } from './layout.ts';
 import { choreTexts } from './statements/chores.ts';
 import { deadTexts } from './statements/dead.ts';
@@ -48,6 +48,8 @@ export interface Ledger {
   readonly chores: Prepared<typeof choreTexts>;
   readonly topology: Topology;
   readonly keepsJournal: boolean;
+  /** What this transaction did that nobody asked it to do; told once it is committed. */
+  readonly events: EngineEvent[];
   now: number;
   sequence: number;
   lease: number;
@@ -89,6 +91,7 @@ export function createLedger(db: Preparing, options: { readonly keepsJournal: bo
     chores: prepareAll(db, choreTexts),
     topology: createTopology(),
     keepsJournal: options.keepsJournal,
+    events: [],
     now: 0,
     sequence: 0,
     lease: 0,

@@ -238,19 +238,20 @@ function createIntake(): Intake {
 
 function createSession(db: DatabaseSync, host: Host): Session {
   const keepsJournal = host.journal === 'exceptions';
+  const ledger = createLedger(db, { keepsJournal });
   return {
     id: 0,
     isRegistered: false,
     leaseMs: host.leaseMs,
     random: host.random,
-    ledger: createLedger(db, { keepsJournal }),
+    ledger,
     book: createLeaseBook(),
     rows: prepareAll(db, sessionTexts),
     registry: prepareAll(db, subscriptionTexts),
     views: prepareAll(db, viewTexts),
     redrives: prepareAll(db, redriveTexts),
     consumers: [],
-    events: [],
+    events: ledger.events,
     lost: [],
     staged: [],
     reserved: new Map(),

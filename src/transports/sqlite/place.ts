@@ -7,7 +7,7 @@
  */
 
 import type { FactId } from '../../transport/transport.ts';
-import { lackingOf, startWaiting } from './facts.ts';
+import { lackingOf, startWaiting, waitingEvent } from './facts.ts';
 import { hashKey, laneFlag, laneState, mark, ticksOf } from './layout.ts';
 import { type FoundLane, type Ledger, tallyOf } from './ledger.ts';
 import { listFacts, record } from './story.ts';
@@ -173,6 +173,7 @@ function openLane(ledger: Ledger, subscription: Subscription, opening: Opening):
     const until = ticksOf(deadlineAt);
     record(ledger, lane, { event: 'parked', attempt: 1, detail: listFacts(lacking) });
     startWaiting(ledger, lane, facts, deadlineAt);
+    ledger.events.push(waitingEvent(subscription, parcel.id, lacking));
     const { none } = laneFlag;
     ledger.lanes.add.run(lane, number, hash, key, 1, laneState.waiting, until, null, 0, none);
     ledger.anyCold = true;
