@@ -18,8 +18,7 @@ export const failure = { name: 'Error', message: 'failed on purpose' };
 export interface Bench {
   readonly table: LaneTable;
   readonly facts: Set<FactId>;
-  readonly waits: () => undefined;
-  diverted: string[];
+  readonly diverted: string[];
   now: number;
   add(id: string, key: string | null, more?: Partial<Arrival & Outgoing>): void;
   claimant(credit?: number, slots?: number): Claimant;
@@ -39,6 +38,7 @@ export function bench(onDead: OnDead = 'skip'): Bench {
     facts,
     nextLease: () => ({ id: ++leases, token: leases }),
     diverted: (entry) => void diverted.push(entry.message.id),
+    waits: () => undefined,
   });
   const self: Bench = {
     table,
