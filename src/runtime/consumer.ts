@@ -46,8 +46,8 @@ export interface ConsumerOptions
   readonly queue: Queue;
   readonly clock: Clock;
   readonly events: AttemptOptions['events'];
-  /** Called when deliveries were settled: a full subscription may have room again. */
-  roomMade(): void;
+  /** Called when deliveries were settled: a full subscription may have room for as many. */
+  roomMade(messages: number): void;
 }
 
 /** Deliveries of a full type that do not count against the window, so that others come through. */
@@ -133,10 +133,11 @@ export function createConsumer(options: ConsumerOptions): Consumer {
   }
 
   function told(): void {
-    window.finished(concluded, clock.monotonic());
+    const messages = concluded;
     concluded = 0;
+    window.finished(messages, clock.monotonic());
     grant();
-    options.roomMade();
+    options.roomMade(messages);
   }
 
   function grant(): void {

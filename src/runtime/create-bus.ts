@@ -123,7 +123,7 @@ export function assembleBus<Tx>(
           handle: (message, context) => handle(message, context),
           provides: (message) =>
             provides === undefined ? nothing : factsOf(provides(message.data)),
-          roomMade: () => publisher.roomMade(),
+          roomMade: (messages) => publisher.roomMade(messages),
         });
       },
     });

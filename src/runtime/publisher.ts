@@ -13,6 +13,7 @@ import type { Outgoing, PublishOutcome, Queue, Transport } from '../transport/tr
 import { type EnvelopeContext, type PublishOptions, seal } from './envelope.ts';
 import type { Events } from './events.ts';
 import type { Link } from './link.ts';
+import { createRoomLine, type InLine } from './room-line.ts';
 
 export interface Published {
   readonly id: string;
@@ -30,13 +31,13 @@ export interface Publisher<Tx> {
   publish(type: MessageType, data: unknown, options?: PublishOptions<Tx>): Promise<Published>;
   /** Resolves once nothing handed in is still on its way. */
   flush(): Promise<void>;
-  /** Messages that left a subscription may make room for those that wait. */
-  roomMade(): void;
+  /** Messages that left a subscription may make room for as many of those that wait. */
+  roomMade(messages: number): void;
   /** Whoever waits for room is refused, now and from now on: a stop does not wait for others. */
   stopWaiting(): void;
 }
 
-interface Pending {
+interface Pending extends InLine {
   readonly outgoing: Outgoing;
   readonly deadlineAt: number | null;
   readonly signal: AbortSignal | undefined;
@@ -48,6 +49,8 @@ interface Pending {
 const maxInFlight = 100_000;
 /** How often those that wait for room ask again when nothing tells them. */
 const roomPollMs = 20;
+/** How many of a line ask then: twice as many each time, as long as nobody asks in vain. */
+const [leastProbe, mostProbe] = [16, 1_024];
 
 export function createPublisher<Tx>(options: {
   link: Link<Tx>;
@@ -57,7 +60,9 @@ export function createPublisher<Tx>(options: {
 }): Publisher<Tx> {
   const { link, clock, events, context } = options;
   let batch: Pending[] = [];
-  let line: Pending[] = [];
+  const line = createRoomLine<Pending>();
+  let probe = leastProbe;
+  let lastOrder = 0;
   let inFlight = 0;
   let pollArmed = false;
   let stopping = false;
@@ -87,8 +92,14 @@ export function createPublisher<Tx>(options: {
     const deadlineAt =
       given?.wait === undefined ? null : clock.monotonic() + toMs(given.wait, 'publish: wait');
     inFlight += 1;
+    lastOrder += 1;
+    const [order, { topic }] = [lastOrder, outgoing];
     return new Promise((resolve, reject) => {
-      add({ outgoing, deadlineAt, signal, resolve, reject });
+      const pending = { order, topic, outgoing, deadlineAt, signal, resolve, reject };
+      const isFull = deadlineAt === null && signal === undefined ? undefined : line.fullFor(topic);
+      // Whoever may wait stands behind those that wait already.
+      if (isFull === undefined || stopping) add(pending);
+      else line.add(pending, isFull);
     });
   }
 
@@ -136,8 +147,9 @@ export function createPublisher<Tx>(options: {
         if (events.heard) events.emit({ kind: 'duplicate', id, type: topic, of: outcome.id });
         return accept(pending, { id: outcome.id, duplicate: true });
       case 'full':
-        if (!mayWait(pending)) return refuse(pending, queueFull(id, outcome.subscription));
-        return stopping ? refuse(pending, stopped(id)) : wait(pending);
+        probe = leastProbe;
+        if (!mayWait(pending)) return refuseWait(pending, outcome.subscription);
+        return stopping ? refuse(pending, stopped(id)) : wait(pending, outcome.subscription);
       case 'refused':
         return refuse(pending, outcome.error);
       case 'indeterminate':
@@ -179,25 +191,38 @@ export function createPublisher<Tx>(options: {
     return clock.monotonic() < deadlineAt && signal?.aborted !== true;
   }
 
-  function wait(pending: Pending): void {
-    line.push(pending);
-    if (pollArmed) return;
-    pollArmed = true;
-    clock.setTimer(() => {
-      pollArmed = false;
-      tryAgain();
-    }, roomPollMs);
+  function wait(pending: Pending, subscription: string): void {
+    line.add(pending, subscription);
+    arm();
   }
 
-  /** First come, first served: the whole line goes in again, in its order. */
-  function tryAgain(): void {
-    const again = line;
-    line = [];
-    for (const pending of again) {
-      if (pending.signal?.aborted === true) {
-        refuse(pending, aborted(pending.outgoing.id, pending.signal));
-      } else add(pending);
+  function arm(): void {
+    if (pollArmed) return;
+    pollArmed = true;
+    clock.setTimer(poll, roomPollMs);
+  }
+
+  function poll(): void {
+    pollArmed = false;
+    for (const [pending, subscription] of line.sweep(mayWait)) refuseWait(pending, subscription);
+    const asking = probe;
+    probe = Math.min(mostProbe, probe * 2);
+    tryAgain(asking);
+    if (line.size > 0) arm();
+  }
+
+  function tryAgain(count: number): void {
+    for (const pending of line.take(count)) {
+      const { signal, outgoing } = pending;
+      if (signal?.aborted === true) refuse(pending, aborted(outgoing.id, signal));
+      else add(pending);
     }
+  }
+
+  function refuseWait(pending: Pending, subscription: string): void {
+    const { signal, outgoing } = pending;
+    if (signal?.aborted === true) refuse(pending, aborted(outgoing.id, signal));
+    else refuse(pending, queueFull(outgoing.id, subscription));
   }
 
   /** Stores before it returns where the schema is synchronous and the engine open. */
@@ -216,7 +241,8 @@ export function createPublisher<Tx>(options: {
     const outcome = transport.join.publish(tx, [outgoing])[0]!;
     inFlight += 1;
     return new Promise((resolve, reject) => {
-      conclude({ outgoing, deadlineAt: null, signal: undefined, resolve, reject }, outcome);
+      const never = { order: 0, topic: outgoing.topic, deadlineAt: null, signal: undefined };
+      conclude({ ...never, outgoing, resolve, reject }, outcome);
     });
   }
 
@@ -224,12 +250,12 @@ export function createPublisher<Tx>(options: {
     publish,
     flush: () =>
       inFlight === 0 ? Promise.resolve() : new Promise<void>((resolve) => idle.push(resolve)),
-    roomMade() {
-      if (line.length > 0) tryAgain();
+    roomMade(messages) {
+      if (line.size > 0) tryAgain(messages);
     },
     stopWaiting() {
       stopping = true;
-      for (const pending of line.splice(0)) refuse(pending, stopped(pending.outgoing.id));
+      for (const pending of line.take(maxInFlight)) refuse(pending, stopped(pending.outgoing.id));
     },
   };
 }

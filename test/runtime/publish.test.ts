@@ -5,6 +5,7 @@ import { memory } from 'malote/memory';
 import { settleTurns, testBus } from 'malote/testing';
 import { describe, test } from 'vitest';
 import { z } from 'zod';
+import type { Engine, Outgoing } from '../../src/transport/transport.ts';
 import { codeOf } from './support.ts';
 
 const Order = message('order.placed', {
@@ -88,6 +89,27 @@ describe('a full subscription', () => {
     await t.settle();
     assert.deepEqual(new Set(seen), new Set([1, 2, 3, 4, 5]));
     assert.equal(seen.length, 5);
+  });
+
+  test('lets in as many of those that wait as there is room for', async () => {
+    const numbers = new Set(Array.from({ length: 100 }, (_, index) => index));
+    let asked = 0;
+    const engine = watched(memory(), (batch) => {
+      asked += batch.length;
+    });
+    const bus = createBus({ engine, handleSignals: false, logger: false });
+    const handled = new Promise<void>((resolve) => {
+      bus.consume(Note, full, async ({ data }) => {
+        await settleTurns();
+        numbers.delete(data.n);
+        if (numbers.size === 0) resolve();
+      });
+    });
+    await bus.start();
+    await Promise.all([...numbers].map((n) => bus.publish(Note, { n }, { wait: '1m' })));
+    await handled;
+    await bus.stop();
+    assert.ok(asked < 500, `${asked} messages were handed to the engine`);
   });
 
   test('lets go of a publish whose time or signal has ended', async () => {
@@ -185,3 +207,19 @@ test('a publish after stop is refused', async () => {
   assert.equal(await codeOf(bus.publish(Note, { n: 2 })), 'BUS_STOPPED');
   assert.equal(await codeOf(bus.start()), 'BUS_STOPPED');
 });
+
+/** An engine whose publishes somebody hears of. */
+function watched(engine: Engine, hear: (batch: readonly Outgoing[]) => void): Engine {
+  return {
+    ...engine,
+    async open(host) {
+      const transport = await engine.open(host);
+      const { queue } = transport;
+      const publish = (batch: readonly Outgoing[]): ReturnType<typeof queue.publish> => {
+        hear(batch);
+        return queue.publish(batch);
+      };
+      return { ...transport, queue: { ...queue, publish } };
+    },
+  };
+}
