@@ -52,6 +52,8 @@ export interface CampaignRecord {
   readonly facts: ReadonlyMap<string, FactTimes>;
   /** When each process was killed. */
   readonly kills: ReadonlyMap<string, number>;
+  /** Processes that once stood still for longer than their lease. */
+  readonly paused: ReadonlySet<string>;
   /** `process subscription id` of every lease that a living process was told it had lost. */
   readonly losses: ReadonlySet<string>;
   /** How often the file was busy for as long as a lease. */
@@ -101,6 +103,7 @@ function createBuilder(): Builder {
   const runs = new Map<string, Run[]>();
   const facts = new Map<string, FactTimes>();
   const kills = new Map<string, number>();
+  const paused = new Set<string>();
   const losses = new Set<string>();
   const troubles: string[] = [];
   let sequence = 0;
@@ -189,6 +192,9 @@ function createBuilder(): Builder {
           if (line.code === 'ENGINE_BUSY') busy += 1;
           else troubles.push(`${process}: ${line.code}: ${line.message}`);
           return;
+        case 'pause':
+          paused.add(line.process);
+          return;
         case 'kill':
           kills.set(line.process, line.at);
       }
@@ -197,7 +203,7 @@ function createBuilder(): Builder {
       for (const message of [...sent.values()]) {
         if (message.followed) sent.set(followUpOf(message.label), followUp(message));
       }
-      return { sent, runs, facts, kills, losses, busy, troubles };
+      return { sent, runs, facts, kills, paused, losses, busy, troubles };
     },
   };
 }

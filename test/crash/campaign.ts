@@ -93,6 +93,7 @@ async function assault(
     if (!isEarly) await victim.noticesOf('up', 1);
     await pause(afterMs);
     if (kind === 'pause') {
+      write({ f: 'pause', at: now(), process: victim.name });
       victim.signal('SIGSTOP');
       await pause(forMs);
       victim.signal('SIGCONT');

@@ -27,7 +27,7 @@ export function duplicates(
       if (run.outcome !== 'end') continue;
       count += 1;
       // A process that stood still goes on with what it held, until it hears that it lost it.
-      if (delivery.slice(index + 1).every((later) => isLost(record, later))) continue;
+      if (delivery.slice(index + 1).every((later) => isZombie(record, later))) continue;
       if (record.kills.has(run.process)) {
         byProcess.set(run.process, (byProcess.get(run.process) ?? 0) + 1);
       } else if (!isLost(record, run)) {
@@ -42,6 +42,12 @@ export function duplicates(
     wrong.push(`the kill of ${process} repeated ${repeated} messages, it held at most ${most}`);
   }
   return { count, worst: Math.max(0, ...byProcess.values()), wrong };
+}
+
+/** One that stood still and was killed soon after may not have heard. */
+function isZombie(record: CampaignRecord, run: Run): boolean {
+  const { paused, kills } = record;
+  return isLost(record, run) || (paused.has(run.process) && kills.has(run.process));
 }
 
 function isLost({ losses }: CampaignRecord, { process, subscription, id }: Run): boolean {

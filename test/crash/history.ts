@@ -43,7 +43,7 @@ export type Line =
     }
   | { readonly f: 'trouble'; readonly at: number; readonly code: string; readonly message: string }
   /** Written by the supervisor. */
-  | { readonly f: 'kill'; readonly at: number; readonly process: string };
+  | { readonly f: 'kill' | 'pause'; readonly at: number; readonly process: string };
 
 interface Handling {
   readonly at: number;

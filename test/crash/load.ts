@@ -107,7 +107,7 @@ export function createLoad(seed: number, processName: string): (key: string | nu
       opensAfter: needed
         .filter((name) => !before.has(name))
         .map((name) => ({ fact: name, afterMs: random() * 50 })),
-      pauseMs: 5 + random() * 55,
+      pauseMs: 20 + random() * 100,
     };
   };
 }
