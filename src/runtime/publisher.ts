@@ -47,10 +47,6 @@ interface Pending extends InLine {
 
 /** Calls in flight above which a publish is refused: what a stalled engine may pile up. */
 const maxInFlight = 100_000;
-/** How often those that wait for room ask again when nothing tells them. */
-const roomPollMs = 20;
-/** How many of a line ask then: twice as many each time, as long as nobody asks in vain. */
-const [leastProbe, mostProbe] = [16, 1_024];
 
 export function createPublisher<Tx>(options: {
   link: Link<Tx>;
@@ -60,11 +56,9 @@ export function createPublisher<Tx>(options: {
 }): Publisher<Tx> {
   const { link, clock, events, context } = options;
   let batch: Pending[] = [];
-  const line = createRoomLine<Pending>();
-  let probe = leastProbe;
+  const line = createRoomLine<Pending>({ clock, mayWait, ask, refuse: refuseWait });
   let lastOrder = 0;
   let inFlight = 0;
-  let pollArmed = false;
   let stopping = false;
   /** Batches that wait for the connection: later ones go the same way, so that none overtakes. */
   let opening = 0;
@@ -96,10 +90,8 @@ export function createPublisher<Tx>(options: {
     const [order, { topic }] = [lastOrder, outgoing];
     return new Promise((resolve, reject) => {
       const pending = { order, topic, outgoing, deadlineAt, signal, resolve, reject };
-      const isFull = deadlineAt === null && signal === undefined ? undefined : line.fullFor(topic);
       // Whoever may wait stands behind those that wait already.
-      if (isFull === undefined || stopping) add(pending);
-      else line.add(pending, isFull);
+      if (!mayWait(pending) || !line.join(pending)) add(pending);
     });
   }
 
@@ -147,9 +139,9 @@ export function createPublisher<Tx>(options: {
         if (events.heard) events.emit({ kind: 'duplicate', id, type: topic, of: outcome.id });
         return accept(pending, { id: outcome.id, duplicate: true });
       case 'full':
-        probe = leastProbe;
         if (!mayWait(pending)) return refuseWait(pending, outcome.subscription);
-        return stopping ? refuse(pending, stopped(id)) : wait(pending, outcome.subscription);
+        if (stopping) return refuse(pending, stopped(id));
+        return line.add(pending, outcome.subscription);
       case 'refused':
         return refuse(pending, outcome.error);
       case 'indeterminate':
@@ -191,32 +183,10 @@ export function createPublisher<Tx>(options: {
     return clock.monotonic() < deadlineAt && signal?.aborted !== true;
   }
 
-  function wait(pending: Pending, subscription: string): void {
-    line.add(pending, subscription);
-    arm();
-  }
-
-  function arm(): void {
-    if (pollArmed) return;
-    pollArmed = true;
-    clock.setTimer(poll, roomPollMs);
-  }
-
-  function poll(): void {
-    pollArmed = false;
-    for (const [pending, subscription] of line.sweep(mayWait)) refuseWait(pending, subscription);
-    const asking = probe;
-    probe = Math.min(mostProbe, probe * 2);
-    tryAgain(asking);
-    if (line.size > 0) arm();
-  }
-
-  function tryAgain(count: number): void {
-    for (const pending of line.take(count)) {
-      const { signal, outgoing } = pending;
-      if (signal?.aborted === true) refuse(pending, aborted(outgoing.id, signal));
-      else add(pending);
-    }
+  function ask(pending: Pending): void {
+    const { signal, outgoing } = pending;
+    if (signal?.aborted === true) refuse(pending, aborted(outgoing.id, signal));
+    else add(pending);
   }
 
   function refuseWait(pending: Pending, subscription: string): void {
@@ -250,12 +220,10 @@ export function createPublisher<Tx>(options: {
     publish,
     flush: () =>
       inFlight === 0 ? Promise.resolve() : new Promise<void>((resolve) => idle.push(resolve)),
-    roomMade(messages) {
-      if (line.size > 0) tryAgain(messages);
-    },
+    roomMade: line.roomMade,
     stopWaiting() {
       stopping = true;
-      for (const pending of line.take(maxInFlight)) refuse(pending, stopped(pending.outgoing.id));
+      for (const pending of line.drain()) refuse(pending, stopped(pending.outgoing.id));
     },
   };
 }
