@@ -60,6 +60,8 @@ export interface Loop {
   hold(hasConsumers: boolean): void;
   /** No more turns; calls that wait reject. */
   stop(error: MaloteError): void;
+  /** Why there are no more turns; null while there are. */
+  readonly ended: MaloteError | null;
 }
 
 const pollMs = 100;
@@ -82,7 +84,7 @@ export function createLoop(options: LoopOptions): Loop {
   let limit = usualOperations;
   let meanBytes = 64 * 2 ** 10;
   let isScheduled = false;
-  let isStopped = false;
+  let ended: MaloteError | null = null;
   let alarm: Timer | null = null;
   let alarmAt = Number.POSITIVE_INFINITY;
   let seenVersion = options.dataVersion();
@@ -92,7 +94,7 @@ export function createLoop(options: LoopOptions): Loop {
   let deadlineAt = 0;
 
   function schedule(): void {
-    if (isScheduled || isStopped) return;
+    if (isScheduled || ended !== null) return;
     isScheduled = true;
     deadlineAt = clock.monotonic() + session.leaseMs;
     setImmediate(run);
@@ -100,7 +102,7 @@ export function createLoop(options: LoopOptions): Loop {
 
   function run(): void {
     isScheduled = false;
-    if (isStopped) return;
+    if (ended !== null) return;
     if (!hasWork()) return arm();
     const result = transact();
     if (result === null) return;
@@ -192,8 +194,8 @@ export function createLoop(options: LoopOptions): Loop {
   }
 
   function stop(error: MaloteError): void {
-    if (isStopped) return;
-    isStopped = true;
+    if (ended !== null) return;
+    ended = error;
     alarm?.cancel();
     poll.cancel();
     for (const calls of everyCall) calls.failAll(error);
@@ -202,8 +204,11 @@ export function createLoop(options: LoopOptions): Loop {
   /** Everything that others hear of a committed turn. The next turn is arranged for by now. */
   function tell(): void {
     tellLost();
-    for (const consumer of consumers) deliver(consumer);
     const events = session.events.splice(0);
+    for (const consumer of consumers) {
+      // Who hears of one thing may end the connection before the next.
+      if (ended === null) deliver(consumer);
+    }
     for (const event of events) options.notify(event);
   }
 
@@ -256,7 +261,7 @@ export function createLoop(options: LoopOptions): Loop {
 
   function arm(): void {
     const at = earliest(agenda);
-    if (at >= alarmAt || isStopped) return;
+    if (at >= alarmAt || ended !== null) return;
     alarm?.cancel();
     alarmAt = at;
     alarm = clock.setTimer(ringAlarm, Math.max(1, at - clock.now())).unref();
@@ -297,8 +302,11 @@ export function createLoop(options: LoopOptions): Loop {
       schedule();
     },
     deadlineAt: () => deadlineAt,
+    get ended() {
+      return ended;
+    },
     hold(hasConsumers) {
-      if (keepsAlive === hasConsumers || isStopped) return;
+      if (keepsAlive === hasConsumers || ended !== null) return;
       keepsAlive = hasConsumers;
       poll.cancel();
       poll = startPolling();

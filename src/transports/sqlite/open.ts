@@ -77,9 +77,11 @@ export async function openTransport(
 
   function check(): void {
     if (state !== 'open') throw stopped(where);
+    if (loop.ended !== null) throw loop.ended;
   }
 
   async function command<Answer>(inside: (session: Session) => Answer): Promise<Answer> {
+    if (loop.ended !== null) throw loop.ended;
     loop.schedule();
     const answers = intake.commands.push([inside], loop.deadlineAt());
     const [outcome] = await answers;
@@ -107,31 +109,33 @@ export async function openTransport(
     }
   }
 
-  function release(goodbye: 'said' | 'unsaid'): void {
+  async function release(goodbye: 'said' | 'unsaid'): Promise<void> {
     state = 'closed';
     loop.stop(stopped(where));
     if (goodbye === 'said') bell?.close();
     else bell?.abandon();
-    void checkpoints.stop();
     db.close();
+    await checkpoints.stop();
   }
 
   async function close(): Promise<void> {
     for (const consumer of session.consumers) consumer.isStopped = true;
+    let goodbye: 'said' | 'unsaid' = 'said';
     try {
       while (!intake.publishes.isEmpty || !intake.settlements.isEmpty) await command(() => null);
       await command(leave);
     } catch {
-      // Busy or broken: what is held ends with the lease of this session.
+      // Busy or broken: what is held ends with the lease of this session, or when others see it go.
+      goodbye = 'unsaid';
     }
-    if (state !== 'closed') release('said');
+    if (state !== 'closed') await release(goodbye);
   }
 
   const running: Running = { session, intake, loop, command, check };
   try {
     await command(() => null);
   } catch (error) {
-    release('unsaid');
+    await release('unsaid');
     throw toMaloteError(error, where);
   }
   bell = createBell({
@@ -152,7 +156,7 @@ export async function openTransport(
       return closing;
     },
     abandon() {
-      if (state !== 'closed') release('unsaid');
+      if (state !== 'closed') void release('unsaid');
     },
   };
 }
