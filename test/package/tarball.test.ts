@@ -27,14 +27,17 @@ beforeAll(async () => {
   copyFileSync('test/package/consumer.ts', join(project, 'consumer.ts'));
 }, 180_000);
 
+const papers = ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'LICENSE', 'CHANGELOG.md'];
+
 test('the tarball holds the build and its papers, nothing else', () => {
   const strangers = packed.files.filter(
     (path) =>
       !/^dist\/.*\.(js|d\.ts)$/.test(path) &&
-      !['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md'].includes(path),
+      !/^(docs\/.*\.md|examples\/.*\.(ts|md))$/.test(path) &&
+      !['package.json', ...papers].includes(path),
   );
   assert.deepEqual(strangers, []);
-  for (const path of ['README.md', 'LICENSE', 'CHANGELOG.md', 'dist/index.js', 'dist/index.d.ts']) {
+  for (const path of [...papers, 'dist/index.js', 'dist/index.d.ts', 'docs/guarantees.md']) {
     assert.ok(packed.files.includes(path), `${path} is missing`);
   }
 });

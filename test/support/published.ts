@@ -10,8 +10,12 @@ import { npm } from './command.ts';
 const ingredients = [
   'package.json',
   'README.md',
+  'ARCHITECTURE.md',
+  'CONTRIBUTING.md',
   'LICENSE',
   'CHANGELOG.md',
+  'docs',
+  'examples',
   'tsconfig.json',
   'tsconfig.build.json',
   'scripts',

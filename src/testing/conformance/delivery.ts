@@ -32,7 +32,7 @@ export const deliveries: readonly ConformanceCase[] = [
   {
     id: 'deliver-attributes',
     promise: 'G3',
-    title: 'a delivery says what was published, where, when and for the how manieth time',
+    title: 'a delivery says what was published, where and when, and which attempt it is',
     needs: {},
     async run(harness) {
       const { connection, consumer } = await harness.start();
