@@ -1,5 +1,6 @@
 /** Facts that messages may wait for: a `dependency` is a kind of fact, a key names one of them. */
 
+import { optionInvalid } from '../errors.ts';
 import { checkKey, checkName } from './names.ts';
 
 /** One fact, such as "customer 5 exists". Made by calling a {@link Dependency}. */
@@ -31,6 +32,9 @@ export function dependency<const Name extends string>(name: Name): Dependency<Na
 
 /** The one spelling of a fact that engines see. The name holds no colon, so it is unambiguous. */
 export function factOf(key: DependencyKey): string {
+  if (typeof key?.dependency !== 'string' || typeof key.id !== 'string') {
+    throw optionInvalid('a fact', "made by calling a dependency, such as customer('5')", key);
+  }
   return `${key.dependency}:${key.id}`;
 }
 

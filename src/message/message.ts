@@ -86,3 +86,8 @@ export function message(
   }
   return Object.freeze({ name, schema, version, ...functions });
 }
+
+/** For callers without a compiler. */
+export function isMessageType(type: unknown): type is MessageType {
+  return typeof type === 'object' && type !== null && 'schema' in type && 'version' in type;
+}

@@ -5,7 +5,7 @@ import { MaloteError, optionInvalid } from '../errors.ts';
 import { createIds, random } from '../id.ts';
 import { type DependencyKey, factsOf } from '../message/dependency.ts';
 import { toMs } from '../message/duration.ts';
-import type { MessageType } from '../message/message.ts';
+import { isMessageType, type MessageType } from '../message/message.ts';
 import type { Capabilities } from '../transport/capabilities.ts';
 import type { FactChange, SubscriptionSpec } from '../transport/transport.ts';
 import type { Bus, BusOptions, ConsumeOptions, Handler, MessageTypes } from './bus.ts';
@@ -252,9 +252,7 @@ function resolveSettings(given: BusOptions<never>): options.BusSettings {
 function typesByName(types: MessageTypes): ReadonlyMap<string, MessageType> {
   const list = (Array.isArray(types) ? types : [types]) as readonly MessageType[];
   for (const type of list) {
-    if (typeof type?.name !== 'string' || !('schema' in type)) {
-      throw optionInvalid('types', 'made by message()', type);
-    }
+    if (!isMessageType(type)) throw optionInvalid('types', 'made by message()', type);
   }
   return new Map(list.map((type) => [type.name, type]));
 }

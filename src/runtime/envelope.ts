@@ -8,7 +8,7 @@ import { MaloteError, optionInvalid, show } from '../errors.ts';
 import { factsOf } from '../message/dependency.ts';
 import { type Duration, toMs } from '../message/duration.ts';
 import { type BodyLimits, encode } from '../message/json.ts';
-import type { MessageType } from '../message/message.ts';
+import { isMessageType, type MessageType } from '../message/message.ts';
 import { checkKey } from '../message/names.ts';
 import type { Outgoing } from '../transport/transport.ts';
 import { checkNames } from './options.ts';
@@ -71,6 +71,7 @@ export function seal(
   options: PublishOptions<unknown> | undefined,
   context: EnvelopeContext,
 ): Outgoing | Promise<Outgoing> {
+  if (!isMessageType(type)) throw optionInvalid('publish: type', 'made by message()', type);
   if (options !== undefined) checkNames(`publish(${type.name})`, options, publishNames);
   if (type.schema === null) return sealChecked(type, data, data, options, context);
   const result = type.schema['~standard'].validate(data);

@@ -5,12 +5,13 @@
  */
 
 import { type DependencyKey, factOf } from '../message/dependency.ts';
-import { MaloteError } from '../errors.ts';
+import { MaloteError, optionInvalid } from '../errors.ts';
 import type {
   CancelOutcome,
   DeadLetter,
   MessageView,
   Page,
+  RedriveQuery,
   Store,
   SubscriptionStats,
   SubscriptionView,
@@ -73,10 +74,21 @@ export function createInspection(store: () => Promise<Store>, events: Events): I
     events.emit({ kind: paused ? 'paused' : 'resumed', subscription: name });
   }
 
+  async function requireSubscription(name: string): Promise<SubscriptionView> {
+    const all = await (await store()).subscriptions();
+    const found = all.find((subscription) => subscription.name === name);
+    if (found === undefined) throw unknownSubscription(name);
+    return found;
+  }
+
   return {
     messages: {
-      get: async (id) => await (await store()).get(id),
+      async get(id) {
+        checkId('messages.get', id);
+        return await (await store()).get(id);
+      },
       async cancel(id) {
+        checkId('messages.cancel', id);
         const outcome = await (await store()).cancel(id);
         if (outcome === 'cancelled') events.emit({ kind: 'cancelled', id });
         return outcome;
@@ -89,12 +101,15 @@ export function createInspection(store: () => Promise<Store>, events: Events): I
         return await (await store()).dead({ subscription, id: null, ...page(options) });
       },
       async get(id) {
+        checkId('dead.get', id);
         const { items } = await (await store()).dead({ subscription: null, id, ...page({}) });
         return items;
       },
       async redrive(which) {
-        const redriven = await redriveWith(await store(), which);
-        const subscription = isWhole(which) ? which.subscription : null;
+        const query = redriveQuery(which);
+        if ('all' in query) await requireSubscription(query.subscription);
+        const redriven = await (await store()).redrive(query);
+        const { subscription } = query;
         events.emit({ kind: 'redriven', subscription, messages: redriven });
         return { redriven };
       },
@@ -111,32 +126,36 @@ export function createInspection(store: () => Promise<Store>, events: Events): I
       list: async () => await (await store()).subscriptions(),
       pause: (name) => setPaused(name, true),
       resume: (name) => setPaused(name, false),
-      async stats(name) {
-        const all = await (await store()).subscriptions();
-        const found = all.find((subscription) => subscription.name === name);
-        if (found === undefined) throw unknownSubscription(name);
-        return found.stats;
-      },
+      stats: async (name) => (await requireSubscription(name)).stats,
     },
   };
 }
 
 type Which = Parameters<DeadLetters['redrive']>[0];
 
-function isWhole(which: Which): which is { readonly subscription: string } {
-  return typeof which === 'object' && 'subscription' in which;
+function redriveQuery(which: Which): RedriveQuery {
+  if (typeof which === 'string') return { ids: [which], subscription: null };
+  if (Array.isArray(which)) {
+    for (const id of which) checkId('dead.redrive', id);
+    return { ids: which as readonly string[], subscription: null };
+  }
+  const { subscription, ...others }: { subscription?: unknown } = Object(which);
+  checkNames('dead.redrive', others, ['subscription']);
+  if (typeof subscription === 'string') return { all: true, subscription };
+  throw optionInvalid('dead.redrive', 'an id, a list of ids, or { subscription }', which);
 }
 
-async function redriveWith(store: Store, which: Which): Promise<number> {
-  if (isWhole(which)) return await store.redrive({ all: true, subscription: which.subscription });
-  const ids = typeof which === 'string' ? [which] : which;
-  return await store.redrive({ ids, subscription: null });
+function checkId(where: string, id: unknown): void {
+  if (typeof id !== 'string') throw optionInvalid(`${where}: id`, "a message's id", id);
 }
 
 function page({ cursor = null, limit = 100 }: PageOptions): {
   cursor: string | null;
   limit: number;
 } {
+  if (cursor !== null && typeof cursor !== 'string') {
+    throw optionInvalid('cursor', 'what the page before answered as next', cursor);
+  }
   return { cursor, limit: whole('limit', limit, [1, 500]) };
 }
 

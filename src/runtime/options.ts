@@ -180,6 +180,9 @@ export function handling(given: HandlingOptions): Handling {
 const slots = [1, 10_000] as const;
 
 export function checkNames(where: string, given: object, known: readonly string[]): void {
+  if (typeof given !== 'object' || given === null) {
+    throw optionInvalid(`${where}: options`, 'an object', given);
+  }
   for (const name of Object.keys(given)) {
     if (!known.includes(name)) throw optionUnknown(where, name, known);
   }

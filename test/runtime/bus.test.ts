@@ -1,6 +1,6 @@
 /** The bus as a whole: subscriptions, stopping, looking and acting. */
 import assert from 'node:assert/strict';
-import { createBus, dependency, message } from 'malote';
+import { type Bus, createBus, dependency, message } from 'malote';
 import { memory } from 'malote/memory';
 import { testBus } from 'malote/testing';
 import { describe, test } from 'vitest';
@@ -226,5 +226,25 @@ describe('looking and acting', () => {
     assert.equal(await codeOf(t.waiting.list({ limit: 501 })), 'OPTION_INVALID');
     assert.equal(await codeOf(t.waiting.list({ cursor: 'forged' })), 'OPTION_INVALID');
     assert.equal(await codeOf(t.dead.list({ subscripton: 'x' } as object)), 'OPTION_UNKNOWN');
+  });
+
+  test.each([
+    ['messages.get', (bus: Bus) => bus.messages.get({} as string)],
+    ['messages.cancel', (bus: Bus) => bus.messages.cancel(5 as never)],
+    ['dead.get', (bus: Bus) => bus.dead.get(undefined as never)],
+    ['dead.redrive of nothing', (bus: Bus) => bus.dead.redrive(undefined as never)],
+    ['dead.redrive of an object', (bus: Bus) => bus.dead.redrive({ id: 'x' } as never)],
+    ['dead.redrive of numbers', (bus: Bus) => bus.dead.redrive([5] as never)],
+    ['dead.redrive of nobody', (bus: Bus) => bus.dead.redrive({ subscription: 'nobody' })],
+    ['dead.list of null', (bus: Bus) => bus.dead.list(null as never)],
+    ['dead.list with a number', (bus: Bus) => bus.dead.list({ cursor: 5 as never })],
+    ['waiting.list for a text', (bus: Bus) => bus.waiting.list({ for: 'x' as never })],
+    ['fulfil of a text', (bus: Bus) => bus.fulfil('customer:5' as never)],
+    ['publish of nothing', (bus: Bus) => bus.publish(undefined as never, {} as never)],
+    ['publish of a text', (bus: Bus) => bus.publish('t' as never, {} as never)],
+  ])('%s is refused by name, without asking the engine', async (_what, call) => {
+    const bus = createBus({ engine: memory(), ...quiet });
+    assert.match(await codeOf(call(bus)), /^(OPTION_INVALID|OPTION_UNKNOWN|NOT_FOUND)$/);
+    await bus.stop();
   });
 });

@@ -16,11 +16,12 @@
  * it: the log stays capped, single turns take longer.
  */
 import { statSync } from 'node:fs';
-import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import type { Clock, Timer } from '../../clock.ts';
 import type { MaloteError } from '../../errors.ts';
+import { openConnection } from './driver.ts';
 import { isBusy, toMaloteError } from './driver-errors.ts';
 
 export interface CheckpointOptions {
@@ -204,7 +205,7 @@ function createFinisher(path: string, capBytes: number): Finisher {
 export function openHelper(path: string): DatabaseSync {
   const url = pathToFileURL(path);
   url.searchParams.set('mode', 'rw');
-  const db = new DatabaseSync(url, { timeout: 100 });
+  const db = openConnection(url, { timeout: 100 });
   db.exec('pragma synchronous = normal; pragma wal_autocheckpoint = 0; pragma busy_timeout = 0');
   return db;
 }

@@ -18,8 +18,9 @@ import {
   statSync,
 } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import { MaloteError, optionInvalid } from '../../errors.ts';
+import { loadDriver, openConnection } from './driver.ts';
 import { hasCode, isBusy, toMaloteError } from './driver-errors.ts';
 
 export interface FileOptions {
@@ -56,11 +57,12 @@ const networkFileSystems: ReadonlyMap<number, string> = new Map([
 ]);
 
 export function openFile(path: string, options: FileOptions): OpenedFile {
+  loadDriver();
   const real = findOrCreate(path);
   const where = `sqlite file "${real}"`;
   let db: DatabaseSync | undefined;
   try {
-    db = new DatabaseSync(real, { timeout: busyTryMs });
+    db = openConnection(real, { timeout: busyTryMs });
     setUp(db, where, options);
     const { dev, ino } = statSync(real, { bigint: true });
     return { db, path: real, identity: `${dev}:${ino}` };

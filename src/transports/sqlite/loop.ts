@@ -164,7 +164,9 @@ export function createLoop(options: LoopOptions): Loop {
     tellLost();
     if (!busy && isFatal(error)) return end(named);
     if (!busy) {
-      clock.setTimer(schedule, failedAgainMs).unref();
+      const again = clock.setTimer(schedule, failedAgainMs);
+      // Whoever still waits for an answer keeps the process alive: a stop has to settle.
+      if (everyCall.every((calls) => calls.isEmpty)) again.unref();
       return;
     }
     expireCalls(named);
