@@ -4,6 +4,7 @@
  */
 
 import type { DatabaseSync, DatabaseSyncOptions } from 'node:sqlite';
+import type * as sqliteModule from 'node:sqlite';
 import { MaloteError } from '../../errors.ts';
 
 export function openConnection(path: string | URL, options: DatabaseSyncOptions): DatabaseSync {
@@ -11,7 +12,7 @@ export function openConnection(path: string | URL, options: DatabaseSyncOptions)
 }
 
 /** @throws MaloteError `ENGINE_VERSION` where this Node has no SQLite */
-export function loadDriver(): typeof import('node:sqlite') {
+export function loadDriver(): typeof sqliteModule {
   // Absent in the oldest versions, whatever its type says.
   const lookUp: typeof process.getBuiltinModule | undefined = process.getBuiltinModule;
   const driver = lookUp?.('node:sqlite');
