@@ -1,17 +1,19 @@
 /** What the program can be asked to do, and what it answers to anything else. */
+import { registryPath } from './registry.ts';
 
 export type Command =
   | { readonly name: 'p' | 'c'; readonly customerId: string }
   | { readonly name: 'consumer'; readonly delay: boolean };
 
-const usage = `Usage: node --conditions=malote-source examples/before-customers/main.ts COMMAND
+const usage = `Usage: npm run before-customers -- COMMAND
 
   p CUSTOMER          publish one payment of this customer
   c CUSTOMER          publish the registration of this customer
   consumer            process both: a payment is released the moment its customer is registered
   consumer --delay    the same by retries: after 1 s, 2 s, 3 s ... until the customer is registered
 
-MALOTE_ENGINE names the engine: sqlite:data/before-customers.db if not set.`;
+MALOTE_ENGINE names the engine: sqlite:data/before-customers.db if not set. Registered customers are
+remembered there, and for --delay in ${registryPath}: remove data/ to forget.`;
 
 /** Prints what is wrong and ends with 2 where the arguments make no command. */
 export function commandOf([name = '', ...rest]: readonly string[]): Command {

@@ -1,6 +1,6 @@
 /** Three consumers: of registrations, of payments as they arrive, and of payments to process. */
 import { type Bus, linear } from 'malote';
-import { CustomerRegistered, customer, PaymentRequested } from './messages.ts';
+import { arrival, CustomerRegistered, customer, PaymentRequested } from './messages.ts';
 import { isRegistered, remember } from './registry.ts';
 
 export function consumeRegistrations(bus: Bus): void {
@@ -14,12 +14,16 @@ export function consumeRegistrations(bus: Bus): void {
   );
 }
 
-/** Sees every payment as it comes, waiting or not: each subscription has its own copy. */
-export function consumeArrivals(bus: Bus): void {
+/**
+ * Sees every payment as it comes, waiting or not: each subscription has its own copy. What it
+ * provides keeps a payment from being processed before it is said to have arrived.
+ */
+export function consumeArrivals(bus: Bus, { delay }: { readonly delay: boolean }): void {
   bus.consume(
     PaymentRequested,
-    { name: 'arrivals', waitFor: false },
+    { name: 'arrivals', waitFor: false, provides: ({ paymentId }) => arrival(paymentId) },
     async ({ data: { paymentId, customerId } }) => {
+      if (delay) return;
       const held = { subscription: 'payments', for: customer(customerId), limit: 1 };
       const { items } = await bus.waiting.list(held);
       const fate = items.length === 0 ? '' : '; the customer is unknown, so it waits';
@@ -44,6 +48,7 @@ export function consumePaymentsByDelays(bus: Bus): void {
     { name: 'payments', waitFor: false, retry: { attempts: 1_000, backoff: linear('1s') } },
     ({ data: { paymentId, customerId } }, { attempt }) => {
       const payment = `Payment ${paymentId} of customer ${customerId}`;
+      if (attempt === 1) console.log(`${payment} arrived.`);
       if (!isRegistered(customerId)) {
         console.log(`${payment}: no such customer at attempt ${attempt}; again in ${attempt} s.`);
         throw new CustomerUnknown(`customer ${customerId} is not registered`);

@@ -1,9 +1,10 @@
 /**
  * Payments that come before their customers, between processes that share one SQLite file.
- * In two terminals, each with `node --conditions=malote-source examples/before-customers/main.ts`:
+ * In two terminals:
  *
- *     … consumer      … p 5      a payment of customer 5, who is unknown: it waits
- *                     … c 5      the registration: the payment is processed at once
+ *     npm run before-customers -- consumer
+ *     npm run before-customers -- p 5      a payment of customer 5, who is unknown: it waits
+ *     npm run before-customers -- c 5      the registration: the payment is processed at once
  *
  * `consumer --delay` does it as a broker without waiting would: it asks again, 1 s later each time.
  */
@@ -41,7 +42,7 @@ switch (command.name) {
   }
   case 'consumer': {
     consumeRegistrations(bus);
-    consumeArrivals(bus);
+    consumeArrivals(bus, command);
     if (command.delay) consumePaymentsByDelays(bus);
     else consumePayments(bus);
     await bus.start();

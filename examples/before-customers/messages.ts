@@ -1,11 +1,12 @@
 /**
- * The two messages, and the fact that ties them: a payment waits until its customer is
- * registered.
+ * The two messages, and the facts that tie them: a payment waits until its customer is
+ * registered, and until its arrival has been told.
  */
 import { dependency, message } from 'malote';
 import { z } from 'zod';
 
 export const customer = dependency('customer');
+export const arrival = dependency('arrival');
 
 export const CustomerRegistered = message('customer.registered', {
   schema: z.object({ customerId: z.string() }),
@@ -15,5 +16,5 @@ export const CustomerRegistered = message('customer.registered', {
 export const PaymentRequested = message('payment.requested', {
   schema: z.object({ paymentId: z.string(), customerId: z.string() }),
   orderBy: ({ customerId }) => customerId,
-  waitFor: ({ customerId }) => customer(customerId),
+  waitFor: ({ paymentId, customerId }) => [customer(customerId), arrival(paymentId)],
 });

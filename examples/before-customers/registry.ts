@@ -5,14 +5,14 @@
 import { appendFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 
-const path = 'data/registered-customers.log';
+export const registryPath = 'data/registered-customers.log';
 
 export function remember(customerId: string): void {
-  mkdirSync(dirname(path), { recursive: true });
-  appendFileSync(path, `${JSON.stringify(customerId)}\n`);
+  mkdirSync(dirname(registryPath), { recursive: true });
+  appendFileSync(registryPath, `${JSON.stringify(customerId)}\n`);
 }
 
 export function isRegistered(customerId: string): boolean {
-  if (!existsSync(path)) return false;
-  return readFileSync(path, 'utf8').split('\n').includes(JSON.stringify(customerId));
+  if (!existsSync(registryPath)) return false;
+  return readFileSync(registryPath, 'utf8').split('\n').includes(JSON.stringify(customerId));
 }

@@ -2,7 +2,7 @@
  * A task queue: a bounded queue whose publisher waits for room, a fixed pool of workers, retries
  * with growing delays, and dead letters. Ctrl+C lets running tasks finish.
  *
- *     WORKERS=3 TASKS=10 MAX_ATTEMPTS=3 node --conditions=malote-source examples/task-queue/main.ts
+ *     WORKERS=3 TASKS=10 MAX_ATTEMPTS=3 npm run task-queue
  *
  * `MALOTE_ENGINE=sqlite:data/tasks.db` keeps the tasks in a file; nothing below changes.
  */

@@ -52,6 +52,7 @@ test('a customer once registered is known to every later consumer', async () => 
   const payment = await publish('p', '5');
 
   assert.equal(await processed(second), payment);
+  assert.match(second.output, /^Payment .* arrived\.\nPayment .* is processed\.$/m);
 });
 
 test('a killed consumer loses nothing: the next one goes on', async () => {
