@@ -98,16 +98,33 @@ test('the dead head of a key takes a thousand followers along, and all come back
   await process.settle(deadLetter(head!));
   await process.publish({ id: 'later', key: 'k' });
   await settleTurns(20);
-  assert.deepEqual(bench.rows('select dead, ready from ml_tally'), [[1_001, 0]]);
+  await process.publish({ id: 'after', key: 'k' });
+  assert.deepEqual(bench.rows('select dead, ready from ml_tally'), [[1_002, 0]]);
 
   const redriving = process.transport.store.redrive({ ids: ['m1'], subscription: null });
   const meanwhile = process.publish({ id: 'last', key: 'k' });
 
   await Promise.all([redriving, meanwhile]);
-  const received = idsOf(await drain(process, 1_002));
+  const received = idsOf(await drain(process, 1_003));
   assert.deepEqual(received.slice(0, 1_000), ids);
-  assert.deepEqual(received.slice(1_000), ['later', 'last']);
-  assert.deepEqual(bench.rows('select dead, ready, done from ml_tally'), [[0, 0, 1_002]]);
+  assert.deepEqual(received.slice(1_000), ['later', 'after', 'last']);
+  assert.deepEqual(bench.rows('select dead, ready, done from ml_tally'), [[0, 0, 1_003]]);
+});
+
+test('a key that goes back while its followers are still on their way is whole, in order', async () => {
+  const bench = sqliteBench();
+  const process = await bench.open();
+  await process.subscribe({ onDead: 'divert' });
+  const ids = numbered('m', 1_000);
+  await process.publish(...ids.map((id) => ({ id, key: 'k' })));
+  const [head] = await process.consume().take(1);
+
+  await process.settle(deadLetter(head!));
+  await process.transport.store.redrive({ ids: ['m1'], subscription: 'billing' });
+
+  assert.deepEqual(idsOf(await drain(process, 1_000)), ids);
+  assert.deepEqual(bench.rows('select dead, ready, done from ml_tally'), [[0, 0, 1_000]]);
+  assert.deepEqual(bench.rows('select * from ml_chore'), []);
 });
 
 test('a forgotten subscription leaves nothing behind, and its leases are lost', async () => {
@@ -146,9 +163,11 @@ test('what came longer ago than the window is forgotten step by step', async () 
 
   await bench.clock.advance(dedupeWindowMs);
   const next = await bench.open();
+  // Not forgotten yet, and too old all the same.
+  await next.publish({ id: 'new', dedupe: ['m600'] });
   await settleTurns(20);
 
-  assert.deepEqual(bench.rows('select * from ml_dedupe'), []);
+  assert.deepEqual(bench.rows('select key from ml_dedupe'), [['m600']]);
   await next.publish(again);
 });
 

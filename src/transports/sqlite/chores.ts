@@ -49,7 +49,6 @@ export function doChores(session: Session, steps: Readonly<Record<ChoreKind, Ste
   }
   const [number, kind, name, subject, position] = found;
   session.lastChore = number;
-  ledger.hasChores = true;
   ledger.stirred = true;
   const next = steps[kind as ChoreKind](
     session,

@@ -109,13 +109,13 @@ export async function openTransport(
     }
   }
 
-  async function release(goodbye: 'said' | 'unsaid'): Promise<void> {
+  function release(goodbye: 'said' | 'unsaid'): void {
     state = 'closed';
     loop.stop(stopped(where));
     if (goodbye === 'said') bell?.close();
     else bell?.abandon();
+    void checkpoints.stop();
     db.close();
-    await checkpoints.stop();
   }
 
   async function close(): Promise<void> {
@@ -123,19 +123,21 @@ export async function openTransport(
     let goodbye: 'said' | 'unsaid' = 'said';
     try {
       while (!intake.publishes.isEmpty || !intake.settlements.isEmpty) await command(() => null);
+      // The worker has the file open too. From the moment this session has left, all is over.
+      await checkpoints.stop();
       await command(leave);
     } catch {
       // Busy or broken: what is held ends with the lease of this session, or when others see it go.
       goodbye = 'unsaid';
     }
-    if (state !== 'closed') await release(goodbye);
+    if (state !== 'closed') release(goodbye);
   }
 
   const running: Running = { session, intake, loop, command, check };
   try {
     await command(() => null);
   } catch (error) {
-    await release('unsaid');
+    release('unsaid');
     throw toMaloteError(error, where);
   }
   bell = createBell({
@@ -156,7 +158,7 @@ export async function openTransport(
       return closing;
     },
     abandon() {
-      if (state !== 'closed') void release('unsaid');
+      if (state !== 'closed') release('unsaid');
     },
   };
 }
