@@ -7,6 +7,7 @@
  */
 
 export type ErrorCode =
+  | 'ATTEMPT_OVER'
   | 'BUS_STOPPED'
   | 'CAPABILITY_MISSING'
   | 'DATA_INVALID'

@@ -17,7 +17,11 @@ export function checkName(name: unknown, where: string): string {
 
 /** Keys and ids that come with the data: any text, but not empty and not long. */
 export function checkKey(key: unknown, where: string): string {
-  if (typeof key === 'string' && key.length > 0 && key.length <= maxKeyLength) return key;
+  if (typeof key === 'string' && key.length > 0 && key.length <= maxKeyLength) {
+    // Half a surrogate pair has no spelling in UTF-8: two such keys would become one.
+    if (key.isWellFormed()) return key;
+    throw new MaloteError('DATA_INVALID', `${where} must be well-formed text, got ${show(key)}`);
+  }
   const got = typeof key === 'string' ? `${key.length} characters` : show(key);
   throw new MaloteError(
     'DATA_INVALID',

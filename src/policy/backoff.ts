@@ -64,12 +64,23 @@ function backoff(
     if (!known.includes(name) && name !== 'factor') throw optionUnknown(kind, name, known);
   }
   const { max = '1h', jitter = 'none', factor = 1 } = options;
-  if (!['none', 'full', 'equal'].includes(jitter)) {
+  if (!jitters.includes(jitter)) {
     throw optionInvalid(`${kind}: jitter`, '"none", "full" or "equal"', jitter);
   }
   const stepMs = toMs(step, `${kind}: delay`);
   return Object.freeze({ kind, stepMs, maxMs: toMs(max, `${kind}: max`), factor, jitter });
 }
+
+/** For callers without a compiler: a schedule whose every delay is a number. */
+export function isBackoff(value: unknown): value is Backoff {
+  if (typeof value !== 'object' || value === null) return false;
+  const { kind, stepMs, maxMs, factor, jitter } = value as Partial<Backoff>;
+  const numbers = [stepMs, maxMs, factor].every((number) => Number.isFinite(number));
+  return numbers && kinds.includes(kind) && jitters.includes(jitter);
+}
+
+const kinds: readonly unknown[] = ['fixed', 'linear', 'exponential'] satisfies Backoff['kind'][];
+const jitters: readonly unknown[] = ['none', 'full', 'equal'] satisfies Jitter[];
 
 /** @param attempt - the attempt that failed, from 1. @param random - in [0, 1) */
 export function delayMs(schedule: Backoff, attempt: number, random: number): number {

@@ -18,6 +18,7 @@ import type { Lane } from './buffer.ts';
 import { AttemptContext, isLeave } from './context.ts';
 import type { EnvelopeContext } from './envelope.ts';
 import type { Events } from './events.ts';
+import { failureOf, isThenable } from './failure.ts';
 import type { Logger } from './log.ts';
 import type { Reading, Received } from './reader.ts';
 import type { Transition } from './transition.ts';
@@ -100,6 +101,8 @@ export function createAttempts(options: AttemptOptions): Attempts {
   }
 
   function proceed(attempt: Attempt, reading: Reading): void {
+    if (attempt.over) return;
+    if (attempt.interruption !== 'none') return interrupted(attempt);
     switch (reading.kind) {
       case 'read':
         return run(attempt, reading.message);
@@ -115,20 +118,34 @@ export function createAttempts(options: AttemptOptions): Attempts {
     let answer: unknown;
     try {
       answer = options.handle(message, attempt.context);
+      if (isThenable(answer)) {
+        // A foreign `then` may throw, or answer twice; a promise of the language does neither.
+        const settled = answer instanceof Promise ? answer : Promise.resolve(answer);
+        settled.then(
+          () => succeeded(attempt, message),
+          (error: unknown) => failed(attempt, error),
+        );
+        return;
+      }
     } catch (error) {
       return failed(attempt, error);
     }
-    if (!isThenable(answer)) return succeeded(attempt, message);
-    answer.then(
-      () => succeeded(attempt, message),
-      (error: unknown) => failed(attempt, error),
-    );
+    succeeded(attempt, message);
   }
 
   function succeeded(attempt: Attempt, message: Received): void {
     const { context } = attempt;
     if (context.decision !== null) return swallowed(attempt);
     if (isDecided(attempt)) return interrupted(attempt);
+    const { sealing } = context;
+    if (sealing !== null) {
+      context.sealing = null;
+      sealing.then(
+        () => succeeded(attempt, message),
+        (error: unknown) => failed(attempt, error),
+      );
+      return;
+    }
     let opens: readonly string[];
     try {
       opens = options.provides(message);
@@ -137,6 +154,7 @@ export function createAttempts(options: AttemptOptions): Attempts {
     }
     if (attempt.over) return;
     attempt.over = true;
+    attempt.context.end();
     if (events.heard) {
       const durationMs = clock.monotonic() - attempt.startedAt;
       events.emit({ kind: 'acked', durationMs, ...about(attempt) });
@@ -195,6 +213,7 @@ export function createAttempts(options: AttemptOptions): Attempts {
       case 'none':
         if (attempt.over) return;
         attempt.over = true;
+        attempt.context.end();
         return conclude(attempt, null);
     }
   }
@@ -232,6 +251,7 @@ export function createAttempts(options: AttemptOptions): Attempts {
   function end(attempt: Attempt, settlement: Settlement, transition: Transition): void {
     if (attempt.over) return;
     attempt.over = true;
+    attempt.context.end();
     events.emit(transition);
     conclude(attempt, settlement);
   }
@@ -257,24 +277,6 @@ const arrivalFailures: Partial<Record<DeadReason, Failure>> = {
   crashed: { name: 'Crashed', message: 'its process died while it ran, alone' },
 };
 
-const maxFailureLength = 4_000;
-
-/** An error as it is kept: the stack and the cause stay behind, the length is bounded. */
-export function failureOf(error: unknown): Failure {
-  try {
-    if (error instanceof Error) {
-      return { name: cut(String(error.name), 200), message: cut(String(error.message)) };
-    }
-    return { name: 'Thrown', message: cut(typeof error === 'string' ? error : String(error)) };
-  } catch {
-    return { name: 'Thrown', message: 'an error that cannot be shown' };
-  }
-}
-
-function cut(text: string, length = maxFailureLength): string {
-  return text.length > length ? `${text.slice(0, length - 1)}…` : text;
-}
-
 function timedOut({ delivery }: Attempt): MaloteError {
   return new MaloteError('TIMED_OUT', `attempt ${delivery.attempt} took longer than its time-out`, {
     id: delivery.id,
@@ -289,10 +291,6 @@ function about({ delivery }: Attempt): {
 } {
   const { id, topic, subscription, attempt } = delivery;
   return { id, type: topic, subscription, attempt };
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && 'then' in value;
 }
 
 /** Reading never rejects; were it to, hiding it would hide a fault of malote's own. */

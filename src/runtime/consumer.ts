@@ -88,6 +88,16 @@ export function createConsumer(options: ConsumerOptions): Consumer {
   function pump(): void {
     if (pumping) return;
     pumping = true;
+    try {
+      startNext();
+    } finally {
+      pumping = false;
+    }
+    deadlines.started();
+    if (running === 0) idle.reached();
+  }
+
+  function startNext(): void {
     while (running < concurrency && !stopping) {
       const waiting = types.freed() ?? buffer.take();
       if (waiting === undefined) break;
@@ -96,9 +106,6 @@ export function createConsumer(options: ConsumerOptions): Consumer {
       const attempt = attempts.begin(waiting.delivery, waiting.lane);
       if (!attempt.over) deadlines.add(attempt);
     }
-    pumping = false;
-    deadlines.started();
-    if (running === 0) idle.reached();
   }
 
   function conclude(attempt: Attempt, settlement: Settlement | null): void {

@@ -10,6 +10,7 @@ import { type Duration, toMs } from '../message/duration.ts';
 import type { InputOf, MessageType } from '../message/message.ts';
 import type { Delivery, Outgoing } from '../transport/transport.ts';
 import { type EnvelopeContext, type PublishOptions, seal } from './envelope.ts';
+import { reasonOf } from './failure.ts';
 import type { HandlerLog, Logger } from './log.ts';
 import type { Published } from './publisher.ts';
 
@@ -63,6 +64,9 @@ export class AttemptContext implements HandlerContext {
   readonly #envelope: EnvelopeContext;
   #controller: AbortController | undefined;
   #log: HandlerLog | undefined;
+  #isOver = false;
+  /** Staged messages whose schema is still at work. */
+  sealing: Promise<unknown> | null = null;
   decision: Decision | null = null;
   staged: Outgoing[] | null = null;
   opened: string[] | null = null;
@@ -101,23 +105,47 @@ export class AttemptContext implements HandlerContext {
     this.#controller.abort(reason);
   }
 
-  async publish<Type extends MessageType>(
+  /** Staged before the call returns where the schema is synchronous; else the ack waits for it. */
+  publish<Type extends MessageType>(
     type: Type,
     data: InputOf<Type>,
     options?: StagedOptions,
   ): Promise<Published> {
-    const outgoing = await seal(type, data, options, {
-      ...this.#envelope,
-      causation: this.#delivery.id,
-    });
+    try {
+      if (this.#isOver) throw this.#over();
+      const envelope = { ...this.#envelope, causation: this.#delivery.id };
+      const sealed = seal(type, data, options, envelope);
+      if (!(sealed instanceof Promise)) return Promise.resolve(this.#stage(sealed));
+      const staged = sealed.then((outgoing) => this.#stage(outgoing));
+      const earlier = this.sealing;
+      this.sealing = earlier === null ? staged : Promise.all([earlier, staged]);
+      return staged;
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  #stage(outgoing: Outgoing): Published {
+    if (this.#isOver) throw this.#over();
     this.staged ??= [];
     this.staged.push(outgoing);
     return { id: outgoing.id, duplicate: false };
   }
 
   fulfil(...keys: readonly DependencyKey[]): void {
+    if (this.#isOver) throw this.#over();
     this.opened ??= [];
     this.opened.push(...factsOf(keys));
+  }
+
+  /** The attempt was concluded: what is asked for from now on comes too late. */
+  end(): void {
+    this.#isOver = true;
+  }
+
+  #over(): MaloteError {
+    const sentence = 'ctx was used after the attempt had ended; await what the handler starts';
+    return new MaloteError('ATTEMPT_OVER', sentence, { id: this.id });
   }
 
   waitFor(...keys: readonly DependencyKey[]): never {
@@ -129,11 +157,15 @@ export class AttemptContext implements HandlerContext {
   }
 
   retryIn(delay: Duration, reason = 'the handler asked for it'): never {
-    return this.#leave({ kind: 'retry', afterMs: toMs(delay, 'ctx.retryIn'), reason });
+    return this.#leave({
+      kind: 'retry',
+      afterMs: toMs(delay, 'ctx.retryIn'),
+      reason: reasonOf(reason),
+    });
   }
 
   deadLetter(reason: string): never {
-    return this.#leave({ kind: 'dead-letter', reason });
+    return this.#leave({ kind: 'dead-letter', reason: reasonOf(reason) });
   }
 
   release(delay: Duration = 0): never {

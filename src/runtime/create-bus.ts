@@ -179,7 +179,11 @@ export function assembleBus<Tx>(
     unsubscribe: async (name) => await (await link.open()).queue.unsubscribe(name),
     start() {
       if (stopped !== null) return Promise.reject(busStopped());
-      starting ??= begin();
+      starting ??= begin().catch((error: unknown) => {
+        // What failed once, such as an engine that is not there yet, may be tried again.
+        starting = null;
+        throw error;
+      });
       return starting;
     },
     stop({ drain = options.defaults.drain } = {}) {

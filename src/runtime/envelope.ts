@@ -11,6 +11,7 @@ import { type BodyLimits, encode } from '../message/json.ts';
 import { isMessageType, type MessageType } from '../message/message.ts';
 import { checkKey } from '../message/names.ts';
 import type { Outgoing } from '../transport/transport.ts';
+import { isThenable } from './failure.ts';
 import { checkNames } from './options.ts';
 
 /** Attributes beside the body, spelt for the wire; absent ones are not written. */
@@ -75,8 +76,8 @@ export function seal(
   if (options !== undefined) checkNames(`publish(${type.name})`, options, publishNames);
   if (type.schema === null) return sealChecked(type, data, data, options, context);
   const result = type.schema['~standard'].validate(data);
-  if (result instanceof Promise) {
-    return result.then((checked) =>
+  if (isThenable(result)) {
+    return Promise.resolve(result).then((checked) =>
       sealChecked(type, data, outputOf(type, checked), options, context),
     );
   }

@@ -37,7 +37,11 @@ export function createLogger(given: PinoLike | false | undefined, clock: Clock):
   const target = given === false ? silent : (given ?? standardError(clock));
   return {
     get debugs() {
-      return target.isLevelEnabled?.('debug') ?? false;
+      try {
+        return target.isLevelEnabled?.('debug') ?? false;
+      } catch {
+        return false;
+      }
     },
     write(transition) {
       const { kind, ...fields } = transition;

@@ -7,7 +7,7 @@
 import { MaloteError, optionInvalid, optionUnknown } from '../errors.ts';
 import { type Duration, toMs } from '../message/duration.ts';
 import { checkName } from '../message/names.ts';
-import { type Backoff, exponential } from '../policy/backoff.ts';
+import { type Backoff, exponential, isBackoff } from '../policy/backoff.ts';
 import type { ErrorClass, RetryPolicy } from '../policy/outcome.ts';
 import type { JournalMode, OnDead, SubscriptionSpec } from '../transport/transport.ts';
 
@@ -213,11 +213,16 @@ export function truth(where: string, value: unknown): boolean {
 }
 
 function backoffOf(where: string, value: Backoff): Backoff {
-  if (typeof value === 'object' && typeof value?.stepMs === 'number') return value;
+  if (isBackoff(value)) return value;
   throw optionInvalid(where, 'made by exponential(), linear() or fixed()', value);
 }
 
 function errorClasses(where: string, value: readonly ErrorClass[]): readonly ErrorClass[] {
-  if (Array.isArray(value) && value.every((kind) => typeof kind === 'function')) return value;
+  if (Array.isArray(value) && value.every(isClass)) return value;
   throw new MaloteError('OPTION_INVALID', `${where} must be a list of error classes`);
+}
+
+/** A function without a prototype, such as an arrow, makes `instanceof` throw. */
+function isClass(kind: unknown): boolean {
+  return typeof kind === 'function' && typeof kind.prototype === 'object';
 }

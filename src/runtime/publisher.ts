@@ -90,8 +90,11 @@ export function createPublisher<Tx>(options: {
     const [order, { topic }] = [lastOrder, outgoing];
     return new Promise((resolve, reject) => {
       const pending = { order, topic, outgoing, deadlineAt, signal, resolve, reject };
-      // Whoever may wait stands behind those that wait already.
-      if (!mayWait(pending) || !line.join(pending)) add(pending);
+      // Whoever may wait stands behind those that wait already; nobody goes past them.
+      const full = line.waitsFor(topic);
+      if (full === undefined) add(pending);
+      else if (mayWait(pending)) line.join(pending);
+      else refuse(pending, queueFull(outgoing.id, full));
     });
   }
 

@@ -10,6 +10,7 @@ import { type BodyLimits, decode } from '../message/json.ts';
 import type { MessageType } from '../message/message.ts';
 import type { Delivery } from '../transport/transport.ts';
 import { sentenceOf, type WireHeaders } from './envelope.ts';
+import { isThenable } from './failure.ts';
 
 /** A message as its handler sees it. A new object at every attempt: changing it harms nobody. */
 export interface Received<Name extends string = string, Data = unknown> {
@@ -61,8 +62,8 @@ function check(
     checked.issues === undefined
       ? read(delivery, checked.value, headers)
       : invalid(type, new Error(`it does not fit the schema: ${sentenceOf(checked.issues)}`));
-  if (!(result instanceof Promise)) return conclude(result);
-  return result.then(conclude, (error: unknown) => invalid(type, error));
+  if (!isThenable(result)) return conclude(result);
+  return Promise.resolve(result).then(conclude, (error: unknown) => invalid(type, error));
 }
 
 function read(

@@ -18,6 +18,8 @@ export interface InLine {
 export interface RoomLine<Waiter extends InLine> {
   /** Stands at the end, if anybody of its topic waits; answers whether. */
   join(waiter: Waiter): boolean;
+  /** The subscription that those of this topic wait for; undefined when nobody waits. */
+  waitsFor(topic: string): string | undefined;
   /** Asked in vain: stands where its order says. */
   add(waiter: Waiter, subscription: string): void;
   /** There may be room for as many. */
@@ -88,6 +90,7 @@ export function createRoomLine<Waiter extends InLine>(options: {
       line?.waiters.push(waiter);
       return line !== undefined;
     },
+    waitsFor: (topic) => lines.get(topic)?.subscription,
     add(waiter, subscription) {
       probe = leastProbe;
       const line = lines.get(waiter.topic);

@@ -23,6 +23,8 @@ export interface Settler {
 }
 
 const retryMs = 50;
+const plainRetryMs = 1_000;
+const unstorable = { name: 'Unstorable', message: 'the engine could not store its outcome' };
 
 export function createSettler(options: {
   queue: Queue;
@@ -91,12 +93,46 @@ export function createSettler(options: {
     again.push(...sending);
     if (troubled) return;
     troubled = true;
-    clock.setTimer(() => {
-      troubled = false;
-      batch = [...again, ...batch];
-      again = [];
-      deliver();
-    }, retryMs);
+    const next = code === 'ENGINE_FAILED' ? (): void => void oneByOne() : repeat;
+    clock.setTimer(next, retryMs);
+  }
+
+  function repeat(): void {
+    troubled = false;
+    batch = [...again, ...batch];
+    again = [];
+    if (batch.length > 0) deliver();
+  }
+
+  /** A failure without a name may be the fault of one settlement: the others must not share it. */
+  async function oneByOne(): Promise<void> {
+    const failed = again;
+    again = [];
+    for (const settlement of failed) {
+      conclude(settlement, await settleAlone(settlement));
+      closed(1);
+    }
+    repeat();
+  }
+
+  /** What cannot be stored as it is becomes an ordinary retry; what cannot even be that is let go. */
+  async function settleAlone(settlement: Settlement): Promise<SettleOutcome> {
+    const { delivery } = settlement;
+    const plain: Settlement = {
+      kind: 'retry',
+      delivery,
+      afterMs: plainRetryMs,
+      failure: unstorable,
+    };
+    for (const one of [settlement, plain]) {
+      try {
+        const [outcome] = await queue.settle([one]);
+        return outcome!;
+      } catch (error) {
+        events.emit({ kind: 'engine-trouble', code: 'ENGINE_FAILED', message: String(error) });
+      }
+    }
+    return 'lease-lost';
   }
 
   function closed(count: number): void {
