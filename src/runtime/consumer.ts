@@ -114,7 +114,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     settler.push(vainWaits.temper(settlement));
     if (settlement.kind === 'ack' && settlement.publish.length > 0) {
       unanswered.set(settlement, attempt);
-    } else finish(attempt, keepsLane(settlement));
+    } else finish(attempt, keepsLane(settlement, onDead));
   }
 
   function finish(attempt: Attempt, laneGoesOn: boolean): void {
@@ -127,11 +127,6 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     running -= 1;
     types.leave(attempt.delivery.topic);
     pump();
-  }
-
-  function keepsLane(settlement: Settlement): boolean {
-    if (settlement.kind === 'ack') return true;
-    return settlement.kind === 'dead-letter' && onDead === 'skip';
   }
 
   function leave(count: number): void {
@@ -243,4 +238,9 @@ function timeOutOf({ delivery }: Attempt, timeoutMs: number): MaloteError {
   return new MaloteError('TIMED_OUT', `attempt ${delivery.attempt} took over ${timeoutMs} ms`, {
     id: delivery.id,
   });
+}
+
+/** Whether what is behind the settled message may run under the same lease. */
+function keepsLane({ kind }: Settlement, onDead: OnDead): boolean {
+  return kind === 'ack' || (kind === 'dead-letter' && onDead === 'skip');
 }

@@ -1,4 +1,6 @@
-/** Errors as they are kept with a message: the stack and the cause stay behind, lengths are bounded. */
+/**
+ * Errors as they are kept with a message: the stack and the cause stay behind, lengths are bounded.
+ */
 
 import type { Failure } from '../message/life.ts';
 

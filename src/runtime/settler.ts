@@ -109,30 +109,10 @@ export function createSettler(options: {
     const failed = again;
     again = [];
     for (const settlement of failed) {
-      conclude(settlement, await settleAlone(settlement));
+      conclude(settlement, await settleAlone(settlement, options));
       closed(1);
     }
     repeat();
-  }
-
-  /** What cannot be stored as it is becomes an ordinary retry; what cannot even be that is let go. */
-  async function settleAlone(settlement: Settlement): Promise<SettleOutcome> {
-    const { delivery } = settlement;
-    const plain: Settlement = {
-      kind: 'retry',
-      delivery,
-      afterMs: plainRetryMs,
-      failure: unstorable,
-    };
-    for (const one of [settlement, plain]) {
-      try {
-        const [outcome] = await queue.settle([one]);
-        return outcome!;
-      } catch (error) {
-        events.emit({ kind: 'engine-trouble', code: 'ENGINE_FAILED', message: String(error) });
-      }
-    }
-    return 'lease-lost';
   }
 
   function closed(count: number): void {
@@ -160,4 +140,27 @@ export function createSettler(options: {
       final = true;
     },
   };
+}
+
+/** What cannot be stored as it is becomes an ordinary retry; what cannot even be that is let go. */
+async function settleAlone(
+  settlement: Settlement,
+  { queue, events }: { readonly queue: Queue; readonly events: Events },
+): Promise<SettleOutcome> {
+  const { delivery } = settlement;
+  const plain: Settlement = {
+    kind: 'retry',
+    delivery,
+    afterMs: plainRetryMs,
+    failure: unstorable,
+  };
+  for (const one of [settlement, plain]) {
+    try {
+      const [outcome] = await queue.settle([one]);
+      return outcome!;
+    } catch (error) {
+      events.emit({ kind: 'engine-trouble', code: 'ENGINE_FAILED', message: String(error) });
+    }
+  }
+  return 'lease-lost';
 }
