@@ -79,8 +79,8 @@ export interface Bus<Tx = never> extends Inspection, AsyncDisposable {
    * Resolves once the message is durably stored, for every subscription of its type or, where
    * there is none yet, for the first to come. Connects on first use; needs no running consumer.
    *
-   * A rejection carries the message's `id`: publishing again with it never makes two messages
-   * while the first is remembered (7 days).
+   * A rejection carries the message's `id`. Publishing again with an id that you chose never makes
+   * two messages while the first is remembered (7 days); an id that malote made is not remembered.
    *
    * With `tx` it is stored in the caller's transaction: before the call returns, where the schema
    * is synchronous and the bus was started; await it before you commit, to see a refusal.
