@@ -9,7 +9,7 @@ import type { Added, Customer, Database, Payment } from './database.ts';
 import { CustomerRegistered, PaymentRequested } from './messages.ts';
 import { answer, answerError, Problem } from './problem.ts';
 import { CustomerRequest, PaymentRequest, readBody } from './request.ts';
-import { statusOf } from './status.ts';
+import { type Status, statusOf } from './status.ts';
 
 export interface AppOptions {
   readonly bus: Bus<DatabaseSync>;
@@ -54,11 +54,15 @@ export function createApp({ bus, database, isStopping }: AppOptions): Hono {
   app.post('/payments', async (c) => {
     const { id = randomUUID(), ...rest } = await readBody(c, PaymentRequest);
     const payment: Payment = { id, ...rest };
-    await database.transaction(async (tx) => {
-      if (!isNew('payment', database.addPayment(payment), payment)) return;
+    const first = await database.transaction(async (tx) => {
+      if (!isNew('payment', database.addPayment(payment), payment)) return false;
       await bus.publish(PaymentRequested, { paymentId: id, ...rest }, { id, tx });
+      return true;
     });
-    return c.json({ ...payment, status: 'accepted' }, 202, { Location: `/payments/${id}` });
+    const status = await statusOf(payment, { bus, database });
+    if (first && status.status === 'waiting') console.log(`Payment ${id} ${status.reason}`);
+    const answered: Status = first ? { status: 'accepted' } : status;
+    return c.json({ ...payment, ...answered }, 202, { Location: `/payments/${id}` });
   });
 
   app.get('/payments/:id', async (c) => {
@@ -70,7 +74,7 @@ export function createApp({ bus, database, isStopping }: AppOptions): Hono {
   return app;
 }
 
-/** A repeated request is answered like the first one; another one under its id is refused. */
+/** A repeated request changes nothing and is answered; another one under its id is refused. */
 function isNew<Row>(
   kind: string,
   added: Added<Row>,

@@ -10,7 +10,7 @@ export interface Listening {
   close(): Promise<void>;
 }
 
-type Fetch = (request: Request) => Response | Promise<Response>;
+export type Fetch = (request: Request) => Response | Promise<Response>;
 
 /** @param wanted - 0 for any free port */
 export async function listen(fetch: Fetch, wanted: number): Promise<Listening> {

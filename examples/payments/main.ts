@@ -11,9 +11,13 @@ import { sqlite } from 'malote/sqlite';
 import { sqliteFile } from '../engine.ts';
 import { createApp } from './app.ts';
 import { openDatabase } from './database.ts';
-import { type Listening, listen } from './listen.ts';
+import { type Fetch, type Listening, listen } from './listen.ts';
+import { answer, Problem } from './problem.ts';
 import { consume } from './worker.ts';
 
+// Listens first: where the port cannot be had, no file and no connection is left behind.
+let fetch: Fetch = () => answer(new Problem(503, 'the service is starting'));
+const server = await listenOrExplain((request) => fetch(request));
 const path = sqliteFile(process.env['MALOTE_ENGINE'] ?? 'sqlite:data/payments.db');
 const bus = createBus({ engine: sqlite(path), handleSignals: false });
 // The first look connects: malote makes the file, readable by its owner only.
@@ -21,10 +25,9 @@ await bus.subscriptions.list();
 const database = openDatabase(path);
 let stopping = false;
 
-const app = createApp({ bus, database, isStopping: () => stopping });
-const server = await listenOrExplain();
 consume(bus, database);
 await bus.start();
+({ fetch } = createApp({ bus, database, isStopping: () => stopping }));
 for (const signal of ['SIGTERM', 'SIGINT']) process.once(signal, () => void stop());
 welcome(`http://localhost:${server.port}`);
 
@@ -34,12 +37,13 @@ async function stop(): Promise<void> {
   await bus.stop();
   await server.close();
   database.close();
+  console.log('stopped');
 }
 
-async function listenOrExplain(): Promise<Listening> {
+async function listenOrExplain(answering: Fetch): Promise<Listening> {
   const text = process.env['PORT'] ?? '3000';
   try {
-    return await listen(app.fetch, /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN);
+    return await listen(answering, /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     const problem = code === 'EADDRINUSE' ? 'is taken' : `cannot be used (${code})`;
@@ -69,5 +73,7 @@ Try a payment before its customer:
 // payments listens on http://localhost:…, its data is in ….db.
 // Try a payment before its customer:
 // …
+// Payment p-… waits for customer c-… to be registered
 // Handling [customer.registered] - Payload: {…,"email":"ana@example.com","name":"Ana"}
 // Booked p-… of customer c-…: 10.00 USD
+// stopped

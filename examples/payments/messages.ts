@@ -16,7 +16,7 @@ export const fields = {
     .string()
     .regex(
       /^(?!0+(\.0+)?$)\d{1,12}(\.\d{1,2})?$/,
-      'must be decimal text above zero, as in "10.00"',
+      'must be text from "0.01" to "999999999999.99" with at most two decimals, as in "10.00"',
     ),
   currency: z.string().regex(/^[A-Z]{3}$/, 'must be three capital letters, as in "USD"'),
 };

@@ -25,9 +25,10 @@ export async function readBody<Schema extends z.ZodType>(
   if (!/^application\/json\s*(;|$)/i.test(contentType)) {
     throw new Problem(415, 'the body must be sent with Content-Type: application/json');
   }
-  const checked = schema.safeParse(await parse(c));
+  const body = await parse(c);
+  const checked = schema.safeParse(body);
   if (checked.success) return checked.data;
-  const errors = checked.error.issues.flatMap(fieldErrors);
+  const errors = checked.error.issues.flatMap((issue) => fieldErrors(issue, body));
   throw new Problem(400, errors.map((one) => `${one.field}: ${one.detail}`).join('; '), errors);
 }
 
@@ -40,10 +41,11 @@ async function parse(c: Context): Promise<unknown> {
   }
 }
 
-function fieldErrors(issue: z.core.$ZodIssue): FieldError[] {
+function fieldErrors(issue: z.core.$ZodIssue, body: unknown): FieldError[] {
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((field) => ({ field, detail: 'is not a field of this request' }));
   }
   const field = issue.path.join('.') || 'body';
-  return [{ field, detail: issue.message }];
+  const isMissing = issue.path.length === 1 && !(issue.path[0]! in (body as object));
+  return [{ field, detail: isMissing ? 'is missing' : issue.message }];
 }

@@ -1,5 +1,6 @@
 /** The payments service at its door: what is accepted, what is refused, and how it says so. */
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { beforeEach, describe, test } from 'vitest';
@@ -38,14 +39,15 @@ describe('accepts', () => {
     assert.deepEqual(await response.json(), { ...paymentOf('p-1', 'c-1'), status: 'accepted' });
   });
 
-  test('a request again with the same answer, and no second message', async () => {
+  test('a request again with its present status, and no second message', async () => {
     for (let time = 1; time <= 2; time++) {
       assert.deepEqual(await service.accepted('/customers', customerOf('c-1')), customerOf('c-1'));
     }
     const first = await service.accepted('/payments', paymentOf('p-1', 'c-1'));
     await service.until('p-1', 'booked');
 
-    assert.deepEqual(await service.accepted('/payments', paymentOf('p-1', 'c-1')), first);
+    const again = await service.accepted('/payments', paymentOf('p-1', 'c-1'));
+    assert.deepEqual(again, { ...(first as object), status: 'booked' });
 
     await service.accepted('/payments', paymentOf('p-2', 'c-1'));
     await service.until('p-2', 'booked');
@@ -122,11 +124,26 @@ describe('refuses', () => {
   });
 });
 
-test('the port being taken is explained', async () => {
-  const { port } = new URL(service.url);
-  const second = startService(folder, { PORT: port });
+test('a field that is not there is missing, an amount out of range learns its limits', async () => {
+  const body = { customerId: 'c-1', amount: '1e3' };
+  const { detail } = await problemOf(await service.post('/payments', body), 400);
 
-  await assert.rejects(second, new RegExp(`port ${port} is taken; choose another`));
+  assert.match(detail, /^amount: must be text from "0.01" to "999999999999.99"/);
+  assert.match(detail, /; currency: is missing$/);
+});
+
+test('a port that cannot be had is explained, and nothing is left behind', async () => {
+  const { port } = new URL(service.url);
+  const cases = [
+    { PORT: port, problem: new RegExp(`port ${port} is taken; choose another`) },
+    { PORT: 'abc', problem: /port abc cannot be used \(.+\); choose another/ },
+  ];
+  for (const { PORT, problem } of cases) {
+    const MALOTE_ENGINE = 'sqlite:never/payments.db';
+    await assert.rejects(startService(folder, { PORT, MALOTE_ENGINE }), problem);
+  }
+
+  assert.equal(existsSync(join(folder, 'never')), false);
 });
 
 interface ProblemAnswer {
