@@ -13,8 +13,8 @@ export interface Calls<Item, Outcome> {
   reach(budget: number): number;
   commit(): void;
   rollback(): void;
-  /** Ends every call the turn has worked on. */
-  fail(failure: Failure<Outcome>): void;
+  /** Ends every call the turn has worked on; answers whether there was any. */
+  fail(failure: Failure<Outcome>): boolean;
   /** Ends every call whose time is over by `now`. */
   expire(now: number, failure: Failure<Outcome>): void;
   failAll(error: Error): void;
@@ -117,6 +117,7 @@ export function createCalls<Item, Outcome>(
       const failed = waiting.slice(0, touched);
       dropTouched(false);
       for (const call of failed) endCall(call, failure);
+      return failed.length > 0;
     },
     expire(now, failure) {
       const over = waiting.filter((call) => call.deadlineAt <= now);

@@ -147,6 +147,41 @@ test('a damaged file ends the connection, and the host hears it', async () => {
   await process.transport.close();
 });
 
+test('a turn that fails before any call is reached ends what waits, and is told once', async () => {
+  const bench = sqliteBench();
+  const process = await bench.open();
+  await process.subscribe();
+  bench.connect().exec('drop table ml_session');
+
+  const calls = [
+    process.transport.queue.publish([outgoing({ id: 'm' })]),
+    process.transport.queue.publish([outgoing({ id: 'n' })]),
+    process.transport.queue.mark([{ fact: 'customer:1', state: 'fulfilled' }]),
+  ].map(codeOf);
+  await bench.clock.advance(leaseMs + 200);
+
+  assert.deepEqual(
+    await Promise.all(calls),
+    calls.map(() => 'ENGINE_FAILED'),
+  );
+  expect(process.failures).toHaveLength(1);
+});
+
+test('closing does not wait for a file that cannot be worked on', async () => {
+  const bench = sqliteBench();
+  const process = await bench.open();
+  await process.subscribe();
+  bench.connect().exec('drop table ml_session');
+
+  const publishing = codeOf(process.publish({ id: 'm' }));
+  await settleTurns(8);
+  const closing = process.transport.close();
+  await bench.clock.advance(200);
+
+  await closing;
+  assert.equal(await publishing, 'ENGINE_FAILED');
+});
+
 test('closing ends although the file stays busy', async () => {
   const bench = sqliteBench();
   const process = await bench.open();

@@ -12,14 +12,15 @@
 
 import type { Clock, Timer } from '../../clock.ts';
 import type { MaloteError } from '../../errors.ts';
-import type { EngineEvent, Lease, PublishOutcome } from '../../transport/transport.ts';
+import type { EngineEvent, Lease } from '../../transport/transport.ts';
 import { type Agenda, earliest, nothingKnown } from './agenda.ts';
-import type { Failure } from './calls.ts';
 import type { Consumer } from './consumers.ts';
 import { isBusy, isFatal, toMaloteError } from './driver-errors.ts';
+import { expireCalls, failTouched, failureOf } from './failing.ts';
 import { wantsMore } from './claim.ts';
 import type { HeldLease } from './lease-book.ts';
 import { dropLedger } from './ledger.ts';
+import { createPace } from './pace.ts';
 import type { Session } from './session.ts';
 import { type Intake, type TurnResult, workTurn } from './turn.ts';
 
@@ -45,6 +46,8 @@ export interface LoopOptions {
   met(peers: readonly number[]): void;
   /** Begins a transaction that writes, or throws. */
   begin(): void;
+  /** Nobody waits for this connection any more but the one who closes it. */
+  isClosing(): boolean;
 }
 
 export interface Loop {
@@ -67,24 +70,19 @@ export interface Loop {
 const pollMs = 100;
 const failedAgainMs = 100;
 const busyMs = 0.5;
-const fewestOperations = 512;
-const usualOperations = 512;
-const mostOperations = 2_048;
-const longWorkMs = 8;
-const shortWorkMs = 4;
-/** A turn claims no more bodies than about this. */
-const claimBytes = 8 * 2 ** 20;
 
 export function createLoop(options: LoopOptions): Loop {
   const { session, intake, db, clock, where } = options;
   const { ledger, book, consumers } = session;
   const everyCall = [intake.commands, intake.marks, intake.settlements, intake.publishes] as const;
   const gone = new Set<number>();
+  const pace = createPace();
   let agenda: Agenda = nothingKnown;
-  let limit = usualOperations;
-  let meanBytes = 64 * 2 ** 10;
   let isScheduled = false;
   let ended: MaloteError | null = null;
+  let again: Timer | null = null;
+  /** The host was told that turns fail. */
+  let isTroubled = false;
   let alarm: Timer | null = null;
   let alarmAt = Number.POSITIVE_INFINITY;
   let seenVersion = options.dataVersion();
@@ -106,6 +104,7 @@ export function createLoop(options: LoopOptions): Loop {
     if (!hasWork()) return arm();
     const result = transact();
     if (result === null) return;
+    isTroubled = false;
     agenda = result.agenda;
     session.isRegistered = true;
     gone.clear();
@@ -131,12 +130,12 @@ export function createLoop(options: LoopOptions): Loop {
       book.begin();
       const result = workTurn(session, intake, {
         now: clock.now(),
-        limit,
-        claimLimit: Math.max(1, Math.min(2 * limit, Math.floor(claimBytes / meanBytes))),
+        limit: pace.limit,
+        claimLimit: pace.claimLimit,
         agenda,
         gone,
       });
-      adapt(clock.monotonic() - startedAt);
+      pace.worked(clock.monotonic() - startedAt);
       isCommitting = true;
       db.exec('commit');
       return result;
@@ -149,7 +148,6 @@ export function createLoop(options: LoopOptions): Loop {
   function giveUp(error: unknown, isCommitting: boolean): void {
     const named = toMaloteError(error, where);
     const busy = isBusy(error);
-    const failure = failureOf(named, isCommitting);
     try {
       if (db.isTransaction) db.exec('rollback');
     } catch (second) {
@@ -159,35 +157,32 @@ export function createLoop(options: LoopOptions): Loop {
     if (!session.isRegistered) session.id = 0;
     book.rollback();
     session.events.length = 0;
-    if (!busy) failTouched(failure);
+    const hasFailedSome = !busy && failTouched(intake, failureOf(named, isCommitting));
     for (const calls of everyCall) calls.rollback();
     tellLost();
     if (!busy && isFatal(error)) return end(named);
-    if (!busy) {
-      const again = clock.setTimer(schedule, failedAgainMs);
-      // Whoever still waits for an answer keeps the process alive: a stop has to settle.
-      if (everyCall.every((calls) => calls.isEmpty)) again.unref();
-      return;
-    }
-    expireCalls(named);
+    if (!busy) return tryAgain(named, hasFailedSome);
+    expireCalls(intake, clock.monotonic(), named);
     // What is called meanwhile waits with the others: the file is no freer for it.
     isScheduled = true;
     deadlineAt = clock.monotonic() + session.leaseMs;
     clock.setTimer(run, busyMs + session.random());
   }
 
-  function failTouched({ plain, publishing }: Failures): void {
-    const { commands, marks, settlements, publishes } = intake;
-    for (const calls of [commands, marks, settlements]) calls.fail(plain);
-    publishes.fail(publishing);
-  }
-
-  function expireCalls(error: MaloteError): void {
-    const now = clock.monotonic();
-    const { plain, publishing } = failureOf(error, false);
-    const { commands, marks, settlements, publishes } = intake;
-    for (const calls of [commands, marks, settlements]) calls.expire(now, plain);
-    publishes.expire(now, publishing);
+  /** After a failure that may pass; the host hears of one that no call was told of. */
+  function tryAgain(error: MaloteError, isTold: boolean): void {
+    if (!isTold) {
+      // Who closes does not wait for a file that is broken.
+      const until = options.isClosing() ? Number.POSITIVE_INFINITY : clock.monotonic();
+      expireCalls(intake, until, error);
+      if (!isTroubled) options.failed(error);
+      isTroubled = true;
+    }
+    again?.cancel();
+    if (ended !== null) return;
+    again = clock.setTimer(schedule, failedAgainMs);
+    // Whoever still waits for an answer keeps the process alive: a stop has to settle.
+    if (everyCall.every((calls) => calls.isEmpty)) again.unref();
   }
 
   function end(error: MaloteError): void {
@@ -199,6 +194,7 @@ export function createLoop(options: LoopOptions): Loop {
     if (ended !== null) return;
     ended = error;
     alarm?.cancel();
+    again?.cancel();
     poll.cancel();
     for (const calls of everyCall) calls.failAll(error);
   }
@@ -230,7 +226,7 @@ export function createLoop(options: LoopOptions): Loop {
           : [...loose, ...lanes];
     let bytes = 0;
     for (const { body } of batch) bytes += body.length;
-    meanBytes = Math.max(1, (meanBytes * 3 + bytes / count) / 4);
+    pace.delivered(count, bytes);
     lanes.length = 0;
     loose.length = 0;
     sink.deliver(batch);
@@ -251,14 +247,6 @@ export function createLoop(options: LoopOptions): Loop {
       return true;
     if (everyCall.some((calls) => !calls.isEmpty)) return true;
     return consumers.some(({ credit, isStopped: hasStopped }) => credit > 0 && !hasStopped);
-  }
-
-  /**
-   * By the work alone: what the disk takes is shared by all of a turn, so it asks for large ones.
-   */
-  function adapt(tookMs: number): void {
-    if (tookMs > longWorkMs) limit = Math.max(fewestOperations, limit >> 1);
-    else if (tookMs < shortWorkMs) limit = Math.min(mostOperations, limit << 1);
   }
 
   function arm(): void {
@@ -318,23 +306,6 @@ export function createLoop(options: LoopOptions): Loop {
       schedule();
     },
   };
-}
-
-interface Failures {
-  readonly plain: Failure<never>;
-  readonly publishing: Failure<PublishOutcome>;
-}
-
-/** An error while committing leaves open whether the messages are in the file. */
-function failureOf(error: MaloteError, isCommitting: boolean): Failures {
-  const plain = { error, outcome: null, answers: false };
-  const isOpen = isCommitting && error.code === 'ENGINE_FAILED';
-  if (isOpen)
-    return {
-      plain,
-      publishing: { error, outcome: { kind: 'indeterminate', error }, answers: true },
-    };
-  return { plain, publishing: { error, outcome: { kind: 'refused', error }, answers: false } };
 }
 
 /** The consumers whose suspects were settled, once for each. */

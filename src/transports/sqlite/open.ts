@@ -73,6 +73,7 @@ export async function openTransport(
     ring: () => bell?.ring(),
     met: (peers) => bell?.peers(peers),
     begin: () => checkpoints.begin(db),
+    isClosing: () => state === 'closing',
   });
 
   function check(): void {
