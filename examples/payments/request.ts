@@ -46,6 +46,6 @@ function fieldErrors(issue: z.core.$ZodIssue, body: unknown): FieldError[] {
     return issue.keys.map((field) => ({ field, detail: 'is not a field of this request' }));
   }
   const field = issue.path.join('.') || 'body';
-  const isMissing = issue.path.length === 1 && !(issue.path[0]! in (body as object));
+  const isMissing = issue.path.length === 1 && !Object.hasOwn(body as object, issue.path[0]!);
   return [{ field, detail: isMissing ? 'is missing' : issue.message }];
 }

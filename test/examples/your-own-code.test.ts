@@ -1,7 +1,6 @@
 /** A payment waits for its customer, survives a crash, and is booked once. */
-import { createBus, dependency, message } from 'malote';
+import { dependency, message } from 'malote';
 import type { Bus } from 'malote';
-import { memory } from 'malote/memory';
 import { testBus } from 'malote/testing';
 import { expect, test } from 'vitest';
 
@@ -41,10 +40,4 @@ test('a payment waits for its customer, and a crash after its booking books it o
   expect(calls).toEqual(['p-1', 'p-1']);
   expect([...booked]).toEqual(['p-1']);
   expect(bus.timeline({ id }).at(-1)?.kind).toBe('acked');
-});
-
-test('the same application runs on any engine', async () => {
-  await using bus = createBus({ engine: memory(), handleSignals: false });
-  useLedger(bus, new Set(), []);
-  await bus.start();
 });
