@@ -52,9 +52,14 @@ export function isFatal(error: unknown): boolean {
   if (driver instanceof MaloteError) return fatalCodes.includes(driver.code);
   if (fatalCodes.includes(codeOf(driver))) return true;
   const errcode = errcodeOf(driver);
-  if (errcode === undefined) return stringCodeOf(driver) === 'ERR_INVALID_STATE';
+  if (errcode === undefined) return isInvalidState(driver);
   const isFault = [primary.inputOutput, primary.cannotOpen].some((code) => code === errcode % 256);
   return isFault && errcode !== extended.inputOutputNoMemory && codeOf(driver) === 'ENGINE_FAILED';
+}
+
+/** Whether Node refuses a connection that is closed, or a statement that went with it. */
+export function isInvalidState(error: unknown): boolean {
+  return stringCodeOf(error) === 'ERR_INVALID_STATE';
 }
 
 const fatalCodes: readonly ErrorCode[] = ['ENGINE_CORRUPT', 'ENGINE_READ_ONLY', 'ENGINE_VERSION'];

@@ -127,6 +127,26 @@ test('what is not in a transaction, or of another file, is refused', async () =>
   memory.close();
 });
 
+test('a closed connection has no transaction, and one that was opened again is taken', async () => {
+  const bench = sqliteBench();
+  const process = await bench.open();
+  await process.subscribe();
+  const tx = bench.connect();
+  tx.exec('begin');
+  join(process, tx, 'first');
+  tx.exec('commit');
+
+  tx.close();
+  assert.throws(() => join(process, tx, 'never'), hasCode('TRANSACTION_REQUIRED'));
+  tx.open();
+  tx.exec('begin');
+  join(process, tx, 'second');
+  join(process, tx, 'third');
+  tx.exec('commit');
+
+  assert.deepEqual(idsOf(await process.consume().take(5)), ['first', 'second', 'third']);
+});
+
 test('a transaction that read before another one wrote is told that it is in the way', async () => {
   const bench = sqliteBench();
   const process = await bench.open();

@@ -10,7 +10,7 @@ import { realpathSync, statSync } from 'node:fs';
 import type { Clock } from '../../clock.ts';
 import { MaloteError } from '../../errors.ts';
 import type { Join, Outgoing, PublishOutcome } from '../../transport/transport.ts';
-import { toMaloteError } from './driver-errors.ts';
+import { isInvalidState, toMaloteError } from './driver-errors.ts';
 import type { OpenedFile } from './file.ts';
 import { closeLedger, createLedger, dropLedger, flush, type Ledger, openLedger } from './ledger.ts';
 import { nobody } from './place.ts';
@@ -52,6 +52,20 @@ export function createJoin(options: JoinOptions): Join<SqliteTransaction> {
     return ledger;
   }
 
+  /** A connection that was closed and opened again needs new statements: the old ones are over. */
+  function publishAnew(tx: SqliteTransaction, batch: readonly Outgoing[]): PublishOutcome[] {
+    const now = clock.now();
+    const isKnown = ledgers.has(tx);
+    try {
+      return publishIn(tx, { ledger: ledgerOf(tx), batch, now });
+    } catch (error) {
+      if (!isInvalidState(error)) throw error;
+      ledgers.delete(tx);
+      if (!isKnown || isOver(tx)) throw transactionRequired(where);
+      return publishIn(tx, { ledger: ledgerOf(tx), batch, now });
+    }
+  }
+
   /**
    * The poll of the file finds what this misses, such as a transaction that stays open for long.
    */
@@ -71,12 +85,9 @@ export function createJoin(options: JoinOptions): Join<SqliteTransaction> {
   return {
     publish(tx, batch) {
       options.check();
-      if (!tx.isTransaction) throw transactionRequired(where);
+      if (isOver(tx)) throw transactionRequired(where);
       try {
-        const ledger = ledgerOf(tx);
-        const outcomes = publishIn(tx, { ledger, batch, now: clock.now() });
-        // Whether it comes to pass is up to the caller's commit.
-        ledger.events.length = 0;
+        const outcomes = publishAnew(tx, batch);
         if (!watched.has(tx)) {
           watched.add(tx);
           setImmediate(() => watch(tx, 0));
@@ -104,6 +115,8 @@ function publishIn(
     // A topic made here exists only if the caller commits.
     if (ledger.version !== ledger.stored.version) ledger.topology.version = unknownVersion;
     tx.exec('release malote');
+    // Whether it comes to pass is up to the caller's commit.
+    ledger.events.length = 0;
     return outcomes;
   } catch (error) {
     dropLedger(ledger);
