@@ -7,10 +7,9 @@
  */
 
 import type { Lease, Suspicion } from '../../transport/transport.ts';
-import type { Consumer } from './consumers.ts';
+import type { Consumer, LaneBatch, LaneLease } from './consumers.ts';
 import { lackingOf, startWaiting, waitingEvent } from './facts.ts';
 import { laneFlag, laneState, mark, ticksOf } from './layout.ts';
-import type { LaneBatch, LaneLease } from './lease-book.ts';
 import { type Ledger, tallyOf } from './ledger.ts';
 import { parseFacts } from './place.ts';
 import type { Session } from './session.ts';

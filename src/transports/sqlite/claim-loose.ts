@@ -8,9 +8,8 @@
 
 import type { Lease } from '../../transport/transport.ts';
 import { batchOf, createLaneLease } from './claim-lane.ts';
-import type { Consumer } from './consumers.ts';
+import type { Consumer, LooseLease } from './consumers.ts';
 import { endOfRange, isKeyed } from './layout.ts';
-import type { LooseLease } from './lease-book.ts';
 import { readTally, tallyOf } from './ledger.ts';
 import type { Parcel, TakenLane } from './place.ts';
 import type { Session } from './session.ts';

@@ -1,9 +1,9 @@
 /**
- * The consumptions of this process: what they were granted, and what a turn has found for them.
+ * The consumptions of this process: what they were granted, what they hold, and what a turn has
+ * found for them.
  */
 
-import type { Delivery, Sink } from '../../transport/transport.ts';
-import type { LaneBatch, LaneLease, LooseLease } from './lease-book.ts';
+import type { Delivery, Lease, Sink } from '../../transport/transport.ts';
 import type { Subscription } from './topology.ts';
 
 export interface Consumer {
@@ -41,6 +41,50 @@ export interface Found {
   lease: LooseLease | null;
   readonly leases: LaneLease[];
 }
+
+/** A row of `ml_lease` that stands for several lanes, and how many of them are still out. */
+export interface LaneBatch {
+  readonly id: number;
+  left: number;
+}
+
+interface Held {
+  readonly id: number;
+  readonly subscription: Subscription;
+  readonly consumer: Consumer;
+  touched: boolean;
+  ended: boolean;
+}
+
+/** A run of messages from the head of one lane; they are settled in order. */
+export interface LaneLease extends Held {
+  readonly kind: 'lane';
+  readonly lane: number;
+  readonly ids: readonly number[];
+  /** Ids that have a story, which must go with them. */
+  readonly storied: readonly number[];
+  /** The level of suspicion of its only message. */
+  readonly level: number;
+  readonly batch: LaneBatch;
+  /** How many are settled, and how many of those are out of the file. */
+  next: number;
+  removed: number;
+  before: { readonly next: number; readonly removed: number };
+}
+
+/** Fresh messages without order; they are settled in any order. */
+export interface LooseLease extends Held {
+  readonly kind: 'loose';
+  readonly handle: Lease;
+  /** Ascending; complete once the turn that claimed them ends. */
+  readonly ids: number[];
+  /** By index: what `lease-book.ts` calls `loose`. */
+  settled: Uint8Array;
+  left: number;
+  before: { readonly settled: Uint8Array; readonly left: number } | null;
+}
+
+export type HeldLease = LaneLease | LooseLease;
 
 export function createConsumer(name: string, slots: number, sink: Sink): Consumer {
   return {

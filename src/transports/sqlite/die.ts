@@ -13,11 +13,10 @@
 import type { Settlement } from '../../transport/transport.ts';
 import { addChore } from './chores.ts';
 import { laneFlag, laneState, mark, ticksOf } from './layout.ts';
-import { loose } from './lease-book.ts';
+import { loose, type Standing } from './lease-book.ts';
 import { type Ledger, tallyOf } from './ledger.ts';
 import { type Freed, removeAcked, setState, takeBack } from './return.ts';
 import type { Session } from './session.ts';
-import type { Standing } from './settle.ts';
 import { describe, noteFailure, record } from './story.ts';
 
 type Death = Extract<Settlement, { kind: 'dead-letter' }>;

@@ -6,56 +6,18 @@
  * LeaseBook.rollback} undoes them, so that a failed transaction leaves every lease as it was.
  */
 
-import type { Lease } from '../../transport/transport.ts';
-import type { Consumer } from './consumers.ts';
-import type { Subscription } from './topology.ts';
+import type { Delivery, Lease } from '../../transport/transport.ts';
+import type { HeldLease } from './consumers.ts';
 
-/** A row of `ml_lease` that stands for several lanes, and how many of them are still out. */
-export interface LaneBatch {
-  readonly id: number;
-  left: number;
-}
-
-interface Held {
-  readonly id: number;
-  readonly subscription: Subscription;
-  readonly consumer: Consumer;
-  touched: boolean;
-  ended: boolean;
-}
-
-/** A run of messages from the head of one lane; they are settled in order. */
-export interface LaneLease extends Held {
-  readonly kind: 'lane';
-  readonly lane: number;
-  readonly ids: readonly number[];
-  /** Ids that have a story, which must go with them. */
-  readonly storied: readonly number[];
-  /** The level of suspicion of its only message. */
-  readonly level: number;
-  readonly batch: LaneBatch;
-  /** How many are settled, and how many of those are out of the file. */
-  next: number;
-  removed: number;
-  before: { readonly next: number; readonly removed: number };
-}
-
-/** Fresh messages without order; they are settled in any order. */
-export interface LooseLease extends Held {
-  readonly kind: 'loose';
-  readonly handle: Lease;
-  /** Ascending; complete once the turn that claimed them ends. */
-  readonly ids: number[];
-  /** By index: {@link loose}. */
-  settled: Uint8Array;
-  left: number;
-  before: { readonly settled: Uint8Array; readonly left: number } | null;
+/** A delivery under a valid lease, at the place where it may be settled. */
+export interface Standing {
+  readonly lease: HeldLease;
+  readonly index: number;
+  readonly delivery: Delivery;
 }
 
 /** `acked`: to be removed from the file; `gone`: removed, or a lane of its own by now. */
 export const loose = { out: 0, acked: 1, gone: 2 } as const;
-
-export type HeldLease = LaneLease | LooseLease;
 
 export interface LeaseBook {
   readonly held: Map<number, HeldLease>;

@@ -6,23 +6,22 @@
  * for a lock, it tries again in about a millisecond. What is still waiting when a lease time has
  * passed is refused.
  *
- * A turn is bounded by the number of its operations. The bound follows the measured time: it grows
- * while turns are short, so that fast handlers share one fsync, and shrinks when a turn gets long.
+ * A turn is bounded by the number of its operations; see `pace.ts`.
  */
 
 import type { Clock, Timer } from '../../clock.ts';
 import type { MaloteError } from '../../errors.ts';
 import type { EngineEvent, Lease } from '../../transport/transport.ts';
 import { type Agenda, earliest, nothingKnown } from './agenda.ts';
-import type { Consumer } from './consumers.ts';
+import type { Consumer, HeldLease } from './consumers.ts';
 import { isBusy, isFatal, toMaloteError } from './driver-errors.ts';
 import { expireCalls, failTouched, failureOf } from './failing.ts';
 import { wantsMore } from './claim.ts';
-import type { HeldLease } from './lease-book.ts';
 import { dropLedger } from './ledger.ts';
 import { createPace } from './pace.ts';
 import type { Session } from './session.ts';
 import { type Intake, type TurnResult, workTurn } from './turn.ts';
+import { createWakeUps } from './wake-ups.ts';
 
 /** What the loop needs of a connection. */
 export interface LoopConnection {
@@ -67,7 +66,6 @@ export interface Loop {
   readonly ended: MaloteError | null;
 }
 
-const pollMs = 100;
 const failedAgainMs = 100;
 const busyMs = 0.5;
 
@@ -77,17 +75,14 @@ export function createLoop(options: LoopOptions): Loop {
   const everyCall = [intake.commands, intake.marks, intake.settlements, intake.publishes] as const;
   const gone = new Set<number>();
   const pace = createPace();
+  const wakeUps = createWakeUps(clock, { ring: schedule, look });
   let agenda: Agenda = nothingKnown;
   let isScheduled = false;
   let ended: MaloteError | null = null;
   let again: Timer | null = null;
   /** The host was told that turns fail. */
   let isTroubled = false;
-  let alarm: Timer | null = null;
-  let alarmAt = Number.POSITIVE_INFINITY;
   let seenVersion = options.dataVersion();
-  let poll: Timer;
-  let keepsAlive = false;
   /** Of the calls that gather for the next turn. */
   let deadlineAt = 0;
 
@@ -193,9 +188,8 @@ export function createLoop(options: LoopOptions): Loop {
   function stop(error: MaloteError): void {
     if (ended !== null) return;
     ended = error;
-    alarm?.cancel();
     again?.cancel();
-    poll.cancel();
+    wakeUps.stop();
     for (const calls of everyCall) calls.failAll(error);
   }
 
@@ -250,26 +244,10 @@ export function createLoop(options: LoopOptions): Loop {
   }
 
   function arm(): void {
-    const at = earliest(agenda);
-    if (at >= alarmAt || ended !== null) return;
-    alarm?.cancel();
-    alarmAt = at;
-    alarm = clock.setTimer(ringAlarm, Math.max(1, at - clock.now())).unref();
-  }
-
-  function ringAlarm(): void {
-    alarmAt = Number.POSITIVE_INFINITY;
-    schedule();
-  }
-
-  /** The net under every wake-up: a change by anybody else is seen within {@link pollMs}. */
-  function startPolling(): Timer {
-    const timer = clock.setTimer(look, pollMs);
-    return keepsAlive ? timer : timer.unref();
+    wakeUps.expect(earliest(agenda), clock.now());
   }
 
   function look(): void {
-    poll = startPolling();
     try {
       const version = options.dataVersion();
       if (version === seenVersion) return;
@@ -283,7 +261,6 @@ export function createLoop(options: LoopOptions): Loop {
     schedule();
   }
 
-  poll = startPolling();
   return {
     schedule,
     stop,
@@ -295,12 +272,7 @@ export function createLoop(options: LoopOptions): Loop {
     get ended() {
       return ended;
     },
-    hold(hasConsumers) {
-      if (keepsAlive === hasConsumers || ended !== null) return;
-      keepsAlive = hasConsumers;
-      poll.cancel();
-      poll = startPolling();
-    },
+    hold: wakeUps.hold,
     look() {
       agenda = { ...agenda, dueAt: 0 };
       schedule();

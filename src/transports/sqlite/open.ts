@@ -58,9 +58,7 @@ export async function openTransport(
   const version = db.prepare('pragma data_version');
   let state: 'open' | 'closing' | 'closed' = 'open';
   let closing: Promise<void> | null = null;
-
   let bell: Bell | null = null;
-
   const loop = createLoop({
     session,
     intake,
@@ -141,13 +139,7 @@ export async function openTransport(
     release('unsaid');
     throw toMaloteError(error, where);
   }
-  bell = createBell({
-    path: file.path,
-    sessionId: session.id,
-    clock: host.clock,
-    onRing: loop.schedule,
-    onPeerGone: (peer) => loop.peerGone(Number(peer)),
-  });
+  bell = startBell(file.path, host, running);
   return {
     queue: createQueue(running),
     store: createStore({ run, read, now: () => host.clock.now() }),
@@ -162,6 +154,16 @@ export async function openTransport(
       if (state !== 'closed') release('unsaid');
     },
   };
+}
+
+function startBell(path: string, { clock }: Host, { session, loop }: Running): Bell {
+  return createBell({
+    path,
+    sessionId: session.id,
+    clock,
+    onRing: loop.schedule,
+    onPeerGone: (peer) => loop.peerGone(Number(peer)),
+  });
 }
 
 function createQueue({ session, intake, loop, command, check }: Running): Queue {

@@ -8,7 +8,7 @@ export interface Pace {
   readonly limit: number;
   /** Messages that a turn may claim. */
   readonly claimLimit: number;
-  /** By the work alone: what the disk takes is shared by all of a turn, so it asks for large ones. */
+  /** By the work alone: the disk's part is shared by all of a turn, so it asks for large ones. */
   worked(tookMs: number): void;
   /** What was handed over lately says how large bodies are. */
   delivered(messages: number, bytes: number): void;

@@ -7,6 +7,7 @@ import { MaloteError } from '../../errors.ts';
 import type { Outgoing, PublishOutcome } from '../../transport/transport.ts';
 import { type Ledger, readTally, tallyOf, topicOf } from './ledger.ts';
 import { factsText, type Parcel, place, type Taker } from './place.ts';
+import type { Reserved, Session } from './session.ts';
 import { depthOf } from './tally.ts';
 import type { Subscription, Topic } from './topology.ts';
 
@@ -32,11 +33,16 @@ export function publishOne(ledger: Ledger, outgoing: Outgoing, taker: Taker): Pu
   return stored;
 }
 
-/** Room that acks of this transaction have taken for what they publish, by subscription. */
-export type Reserved = Map<Subscription, number>;
-
-/** Takes room for what an ack publishes, in every subscription or in none: then answers false. */
-export function reserve(ledger: Ledger, batch: readonly Outgoing[], reserved: Reserved): boolean {
+/**
+ * Takes room for what an ack publishes, in every subscription or in none: then answers false.
+ *
+ * @param acked - the subscription in which the ack itself frees a place
+ */
+export function reserve(
+  { ledger, reserved }: Pick<Session, 'ledger' | 'reserved'>,
+  batch: readonly Outgoing[],
+  acked: Subscription,
+): boolean {
   const wanted: Reserved = new Map();
   for (const outgoing of batch) {
     const { body, dedupe } = outgoing;
@@ -45,7 +51,9 @@ export function reserve(ledger: Ledger, batch: readonly Outgoing[], reserved: Re
     if (firstOf(ledger, topic, dedupe) !== null) continue;
     for (const subscription of topic.direct) {
       const more = (wanted.get(subscription) ?? reserved.get(subscription) ?? 0) + 1;
-      if (depthOf(readTally(ledger, subscription)) + more > subscription.maxDepth) return false;
+      const freed = subscription === acked ? 1 : 0;
+      const depth = depthOf(readTally(ledger, subscription)) - freed;
+      if (depth + more > subscription.maxDepth) return false;
       wanted.set(subscription, more);
     }
   }

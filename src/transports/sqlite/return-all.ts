@@ -1,7 +1,8 @@
 /** What becomes of everything this process holds when it leaves, or when its subscription does. */
 
 import { mark } from './layout.ts';
-import { type HeldLease, type LaneLease, loose, type LooseLease } from './lease-book.ts';
+import type { HeldLease, LaneLease, LooseLease } from './consumers.ts';
+import { loose } from './lease-book.ts';
 import { endLoose, goOn, makeReady, noteHead, takeBack } from './return.ts';
 import type { Session } from './session.ts';
 import { record } from './story.ts';

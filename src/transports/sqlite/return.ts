@@ -6,7 +6,8 @@
  */
 
 import { laneFlag, readyState, ticksOf } from './layout.ts';
-import { type HeldLease, type LaneLease, loose, type LooseLease } from './lease-book.ts';
+import type { HeldLease, LaneLease, LooseLease } from './consumers.ts';
+import { loose } from './lease-book.ts';
 import { type Ledger, tallyOf } from './ledger.ts';
 import type { Session } from './session.ts';
 import { forgetStory } from './story.ts';

@@ -4,21 +4,24 @@
  */
 
 import type { EngineEvent, Outgoing } from '../../transport/transport.ts';
-import type { Consumer } from './consumers.ts';
-import type { HeldLease, LeaseBook } from './lease-book.ts';
+import type { Consumer, HeldLease } from './consumers.ts';
+import type { LeaseBook } from './lease-book.ts';
 import type { Ledger } from './ledger.ts';
 import type { redriveTexts } from './statements/redrives.ts';
 import type { Naming } from './naming.ts';
-import type { Reserved } from './publish.ts';
 import type { sessionTexts } from './statements/sessions.ts';
 import type { subscriptionTexts } from './statements/subscriptions.ts';
 import type { viewTexts } from './statements/views.ts';
 import type { Prepared } from './statements/sql.ts';
+import type { Subscription } from './topology.ts';
 
 export interface Staged {
   readonly outgoing: Outgoing;
   readonly serial: number;
 }
+
+/** Room that acks of this transaction have taken for what they publish, by subscription. */
+export type Reserved = Map<Subscription, number>;
 
 export interface Session {
   /** The primary key of its row in `ml_session`; 0 before its first turn. */

@@ -11,7 +11,8 @@ import type { Delivery, Settlement, SettleOutcome } from '../../transport/transp
 import { die } from './die.ts';
 import { lackingOf, openFact, startWaiting } from './facts.ts';
 import { laneFlag, laneState, mark, ticksOf } from './layout.ts';
-import { type HeldLease, type LaneLease, loose } from './lease-book.ts';
+import type { HeldLease, LaneLease } from './consumers.ts';
+import { loose, type Standing } from './lease-book.ts';
 import { type Ledger, tallyOf } from './ledger.ts';
 import { factsText, parseFacts } from './place.ts';
 import { reserve } from './publish.ts';
@@ -28,13 +29,6 @@ import {
 } from './return.ts';
 import type { Session } from './session.ts';
 import { describe, listFacts, noteFailure, record, redrivenAt } from './story.ts';
-
-/** A delivery under a valid lease, at the place where it may be settled. */
-export interface Standing {
-  readonly lease: HeldLease;
-  readonly index: number;
-  readonly delivery: Delivery;
-}
 
 /** @param serial - of the call; what acks publish is stored in the order of the calls */
 export function settleOne(session: Session, settlement: Settlement, serial: number): SettleOutcome {
@@ -118,7 +112,7 @@ function ack(
   const { ledger, book } = session;
   const { opens, publish } = acking.settlement;
   if (publish.length > 0) {
-    if (!reserve(ledger, publish, session.reserved)) return 'full';
+    if (!reserve(session, publish, lease.subscription)) return 'full';
     const { serial } = acking;
     for (const outgoing of publish) session.staged.push({ outgoing, serial });
   }
