@@ -52,6 +52,42 @@ test('several refused batches go again in their order, before what came since', 
   assert.deepEqual(idsOf(calls), [['m1'], ['m2'], ['m1', 'm2', 'm3']]);
 });
 
+test('what was refused rests until everything that was sent after it is answered', async () => {
+  const { settler, calls, clock } = create();
+  settler.push(ack('m1', 1));
+  await settleTurns();
+  settler.push(ack('m2', 1));
+  await settleTurns();
+  calls[0]!.reject(busy);
+  await clock.advance(200);
+  assert.deepEqual(idsOf(calls), [['m1'], ['m2']]);
+
+  calls[1]!.resolve(['lease-lost']);
+  await settleTurns();
+
+  assert.deepEqual(idsOf(calls), [['m1'], ['m2'], ['m1', 'm2']]);
+});
+
+test('an engine that is busy while they are tried one by one costs no settlement', async () => {
+  const { settler, calls, clock, answers } = create();
+  settler.push(ack('m1', 1));
+  settler.push(ack('m2', 1));
+  await settleTurns();
+  calls[0]!.reject(new Error('something without a name'));
+  await clock.advance(50);
+  calls[1]!.reject(busy);
+  await clock.advance(50);
+  assert.deepEqual(idsOf(calls), [['m1', 'm2'], ['m1'], ['m1']]);
+
+  calls[2]!.resolve(['settled']);
+  await settleTurns();
+  calls[3]!.resolve(['settled']);
+  await settler.flush();
+
+  assert.deepEqual(idsOf(calls).slice(3), [['m2']]);
+  assert.deepEqual(answers, []);
+});
+
 test('a lease that is lost while another one is refused is told at once', async () => {
   const { settler, calls, answers } = create();
   settler.push(ack('m1', 1));

@@ -8,7 +8,7 @@
  */
 
 import type { Clock } from '../clock.ts';
-import { MaloteError } from '../errors.ts';
+import { type ErrorCode, MaloteError } from '../errors.ts';
 import type { Queue, Settlement, SettleOutcome } from '../transport/transport.ts';
 import type { Events } from './events.ts';
 
@@ -40,6 +40,10 @@ export function createSettler(options: {
   /** What the engine refused, in order; goes before the batch. */
   let again: Settlement[] = [];
   let open = 0;
+  /** Calls that the engine has not answered. */
+  let underWay = 0;
+  /** What is done about {@link again} once its rest is over and nothing is under way. */
+  let cure: (() => void) | null = null;
   let scheduled = false;
   let troubled = false;
   let final = false;
@@ -54,8 +58,10 @@ export function createSettler(options: {
   function deliver(): void {
     const sending = batch;
     batch = [];
+    underWay += 1;
     queue.settle(sending).then(
       (outcomes) => {
+        underWay -= 1;
         let concluded = 0;
         for (let index = 0; index < sending.length; index++) {
           const settlement = sending[index]!;
@@ -67,8 +73,13 @@ export function createSettler(options: {
           }
         }
         closed(concluded);
+        recover();
       },
-      (error: unknown) => trouble(sending, error),
+      (error: unknown) => {
+        underWay -= 1;
+        trouble(sending, error);
+        recover();
+      },
     );
   }
 
@@ -84,7 +95,7 @@ export function createSettler(options: {
 
   /** Keeps the order: what failed goes again before anything that came after it. */
   function trouble(sending: readonly Settlement[], error: unknown): void {
-    const code = error instanceof MaloteError ? error.code : 'ENGINE_FAILED';
+    const code = codeOf(error);
     if (!troubled) events.emit({ kind: 'engine-trouble', code, message: String(error) });
     if (final || code === 'BUS_STOPPED') {
       for (const settlement of sending) conclude(settlement, 'lease-lost');
@@ -93,8 +104,22 @@ export function createSettler(options: {
     again.push(...sending);
     if (troubled) return;
     troubled = true;
-    const next = code === 'ENGINE_FAILED' ? (): void => void oneByOne() : repeat;
-    clock.setTimer(next, retryMs);
+    rest(code === 'ENGINE_FAILED' ? (): void => void oneByOne() : repeat);
+  }
+
+  function rest(then: () => void): void {
+    clock.setTimer(() => {
+      cure = then;
+      recover();
+    }, retryMs);
+  }
+
+  /** What is under way was sent later: were it answered first, it would be out of turn unseen. */
+  function recover(): void {
+    if (cure === null || underWay > 0) return;
+    const next = cure;
+    cure = null;
+    next();
   }
 
   function repeat(): void {
@@ -106,10 +131,12 @@ export function createSettler(options: {
 
   /** A failure without a name may be the fault of one settlement: the others must not share it. */
   async function oneByOne(): Promise<void> {
-    const failed = again;
-    again = [];
-    for (const settlement of failed) {
-      conclude(settlement, await settleAlone(settlement, options));
+    while (again.length > 0) {
+      const [settlement] = again;
+      const outcome = await settleAlone(settlement!, options);
+      if (outcome === 'not-now' && !final) return rest(() => void oneByOne());
+      again.shift();
+      conclude(settlement!, outcome === 'not-now' ? 'lease-lost' : outcome);
       closed(1);
     }
     repeat();
@@ -142,11 +169,18 @@ export function createSettler(options: {
   };
 }
 
-/** What cannot be stored as it is becomes an ordinary retry; what cannot even be that is let go. */
+function codeOf(error: unknown): ErrorCode {
+  return error instanceof MaloteError ? error.code : 'ENGINE_FAILED';
+}
+
+/**
+ * What cannot be stored as it is becomes an ordinary retry; what cannot even be that is let go.
+ * `not-now`: the trouble is another one, such as a busy engine, and nobody's fault.
+ */
 async function settleAlone(
   settlement: Settlement,
   { queue, events }: { readonly queue: Queue; readonly events: Events },
-): Promise<SettleOutcome> {
+): Promise<SettleOutcome | 'not-now'> {
   const { delivery } = settlement;
   const plain: Settlement = {
     kind: 'retry',
@@ -159,7 +193,10 @@ async function settleAlone(
       const [outcome] = await queue.settle([one]);
       return outcome!;
     } catch (error) {
-      events.emit({ kind: 'engine-trouble', code: 'ENGINE_FAILED', message: String(error) });
+      const code = codeOf(error);
+      events.emit({ kind: 'engine-trouble', code, message: String(error) });
+      if (code === 'BUS_STOPPED') return 'lease-lost';
+      if (code !== 'ENGINE_FAILED') return 'not-now';
     }
   }
   return 'lease-lost';

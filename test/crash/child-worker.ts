@@ -51,6 +51,8 @@ async function handle(
 
 function hear(event: TransitionEvent): void {
   if (event.kind === 'lease-lost') {
+    // Its park came too late.
+    asked.delete(`${event.subscription} ${event.id}`);
     write({ f: 'lease-lost', at: now(), subscription: event.subscription, id: event.id });
   } else if (event.kind === 'engine-trouble') {
     write({ f: 'trouble', at: now(), code: event.code, message: event.message });
