@@ -82,7 +82,8 @@ function claimLanes(session: Session, consumer: Consumer): void {
   const want = found.room;
   const quarter = want >= 4 ? want >> 2 : random() < 0.25 ? want : 0;
   const until = lastTickOf(ledger.now);
-  const oldestWanted = Math.max(1, want - quarter);
+  // Two tell whether there are others to choose from.
+  const oldestWanted = quarter < want ? want - quarter : 2;
   const oldest = ledger.lanes.ready.all(number, until, oldestWanted);
   const hasMore = oldest.length === oldestWanted;
   const most = oldest.length === 1 && !hasMore ? want : Math.max(1, Math.min(256, want >> 2));
@@ -116,13 +117,25 @@ function claimEach(
 
 function claimSuspects(session: Session, consumer: Consumer): void {
   const { ledger } = session;
-  const { found, slots, suspects } = consumer;
+  const { found, slots } = consumer;
+  const suspects = consumer.suspects - freedSuspects(session, consumer);
   const allowed = Math.min(slots - suspects, found.room);
   if (allowed <= 0) return;
   const { number } = consumer.subscription!;
   const lanes = ledger.lanes.suspects.all(number, lastTickOf(ledger.now), allowed);
   found.hasSuspects = lanes.length === allowed && allowed < slots - suspects;
   for (const lane of lanes) claimLane(session, consumer, { lane, most: 1 });
+}
+
+/** Suspects that were settled in this very turn. */
+function freedSuspects({ book }: Session, consumer: Consumer): number {
+  let freed = 0;
+  for (const lease of book.touched) {
+    if (lease.ended && lease.kind === 'lane' && lease.level > 0 && lease.consumer === consumer) {
+      freed += 1;
+    }
+  }
+  return freed;
 }
 
 /** Whether nothing may be claimed in this turn beyond, perhaps, one message that must be alone. */
