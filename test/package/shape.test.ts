@@ -35,6 +35,8 @@ function fileSize({ text }: SourceFile): string[] {
 
 function lines({ text, comments }: SourceFile): string[] {
   const long = text.split('\n').flatMap((line, index) => {
+    // The formatter keeps a test's sentence on the line of its call.
+    if (/^ *test\('.*', (async )?\(\) => \{$/.test(line)) return [];
     const columns = Array.from(line).length;
     return columns <= limits.lineColumns ? [] : [`line ${index + 1} has ${columns} columns`];
   });

@@ -1,4 +1,6 @@
-/** Work that is too much for one transaction: done step by step, in order, whoever does the steps. */
+/**
+ * Work that is too much for one transaction: done step by step, in order, whoever does the steps.
+ */
 import assert from 'node:assert/strict';
 import { expect, test } from 'vitest';
 import { settleTurns } from '../../testing/virtual-clock.ts';

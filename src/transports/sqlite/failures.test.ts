@@ -1,4 +1,6 @@
-/** What a file that is busy, full or broken does to a call: a named error, and nothing half done. */
+/**
+ * What a file that is busy, full or broken does to a call: a named error, and nothing half done.
+ */
 import assert from 'node:assert/strict';
 import { expect, test } from 'vitest';
 import { MaloteError } from '../../errors.ts';
