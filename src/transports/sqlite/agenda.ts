@@ -22,6 +22,8 @@ export function earliest({ renewAt, sessionsAt, dueAt }: Agenda): number {
   return Math.min(renewAt, sessionsAt, dueAt);
 }
 
+const never = Number.POSITIVE_INFINITY;
+
 export function readAgenda(
   session: Session,
   done: {
@@ -31,14 +33,15 @@ export function readAgenda(
     readonly isDue: boolean;
   },
 ): Agenda {
-  const { ledger, leaseMs, rows, id } = session;
+  const { ledger, leaseMs, rows, id, time } = session;
   const { agenda, isRenewal, isTakeOver, isDue } = done;
   if (!isRenewal && !isTakeOver && !isDue && ledger.dueAt >= agenda.dueAt) return agenda;
   const looksAtSessions = isRenewal || isTakeOver;
-  const nextEnd = looksAtSessions ? (rows.nextEnd.get(id)?.[0] ?? null) : null;
+  const nextEnd = looksAtSessions ? (rows.nextEnd.get(id)?.[0] ?? never) : never;
+  const doubtEnds = ledger.now + time.doubtMs();
   return {
     renewAt: isRenewal ? ledger.now + leaseMs / 3 : agenda.renewAt,
-    sessionsAt: looksAtSessions ? (nextEnd ?? Number.POSITIVE_INFINITY) : agenda.sessionsAt,
+    sessionsAt: looksAtSessions ? Math.max(nextEnd, doubtEnds) : agenda.sessionsAt,
     dueAt: isDue ? nextDueOf(session) : Math.min(agenda.dueAt, ledger.dueAt),
   };
 }

@@ -54,7 +54,7 @@ export function createJoin(options: JoinOptions): Join<SqliteTransaction> {
 
   /** A connection that was closed and opened again needs new statements: the old ones are over. */
   function publishAnew(tx: SqliteTransaction, batch: readonly Outgoing[]): PublishOutcome[] {
-    const now = clock.now();
+    const now = Math.floor(clock.now());
     const isKnown = ledgers.has(tx);
     try {
       return publishIn(tx, { ledger: ledgerOf(tx), batch, now });

@@ -34,6 +34,7 @@ interface Stored {
   readonly lease: number;
   readonly version: number;
   readonly named: number;
+  readonly now: number;
 }
 
 export type FoundLane = readonly [lane: number, name: string, state: number];
@@ -105,18 +106,19 @@ export function createLedger(db: Preparing, options: { readonly keepsJournal: bo
     hasChores: true,
     dueAt: Number.POSITIVE_INFINITY,
     named: 0,
-    stored: { sequence: 0, lease: 0, version: 0, named: 0 },
+    stored: { sequence: 0, lease: 0, version: 0, named: 0, now: 0 },
   };
 }
 
-export function openLedger(ledger: Ledger, now: number): void {
-  const [sequence, lease, version, named] = ledger.rows.meta.get()!;
-  ledger.now = now;
+/** @param clockNow - whole milliseconds; where it lags, the file's own time counts */
+export function openLedger(ledger: Ledger, clockNow: number): void {
+  const [sequence, lease, version, named, now] = ledger.rows.meta.get()!;
+  ledger.now = Math.max(now, clockNow);
   ledger.sequence = sequence;
   ledger.lease = lease;
   ledger.version = version;
   ledger.named = named;
-  ledger.stored = { sequence, lease, version, named };
+  ledger.stored = { sequence, lease, version, named, now };
   ledger.anyCold = null;
   ledger.stirred = false;
   ledger.dueAt = Number.POSITIVE_INFINITY;
@@ -126,15 +128,19 @@ export function openLedger(ledger: Ledger, now: number): void {
 
 export function closeLedger(ledger: Ledger): void {
   const { rows, stored } = ledger;
+  // The time goes with what was stamped with it: a turn that changes nothing writes nothing.
+  let isStamped = false;
   for (const tally of ledger.tallies) {
-    if (tally.changed) storeTally(rows, tally);
+    if (!tally.changed) continue;
+    isStamped = true;
+    storeTally(rows, tally);
   }
   clearTallies(ledger);
   if (ledger.sequence > lastSequence) throw exhausted();
-  const { sequence, lease, version, named } = ledger;
+  const { sequence, lease, version, named, now } = ledger;
   const isSame = sequence === stored.sequence && lease === stored.lease;
-  if (isSame && version === stored.version && named === stored.named) return;
-  rows.setMeta.run(sequence, lease, version, named);
+  if (isSame && !isStamped && version === stored.version && named === stored.named) return;
+  rows.setMeta.run(sequence, lease, version, named, now);
 }
 
 export function dropLedger(ledger: Ledger): void {

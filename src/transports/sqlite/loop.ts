@@ -124,7 +124,6 @@ export function createLoop(options: LoopOptions): Loop {
       const startedAt = clock.monotonic();
       book.begin();
       const result = workTurn(session, intake, {
-        now: clock.now(),
         limit: pace.limit,
         claimLimit: pace.claimLimit,
         agenda,
@@ -237,14 +236,19 @@ export function createLoop(options: LoopOptions): Loop {
   }
 
   function hasWork(): boolean {
-    if (gone.size > 0 || ledger.hasChores || session.isBehind || clock.now() >= earliest(agenda))
+    if (
+      gone.size > 0 ||
+      ledger.hasChores ||
+      session.isBehind ||
+      session.time.now() >= earliest(agenda)
+    )
       return true;
     if (everyCall.some((calls) => !calls.isEmpty)) return true;
     return consumers.some(({ credit, isStopped: hasStopped }) => credit > 0 && !hasStopped);
   }
 
   function arm(): void {
-    wakeUps.expect(earliest(agenda), clock.now());
+    wakeUps.expect(earliest(agenda), session.time.now());
   }
 
   function look(): void {

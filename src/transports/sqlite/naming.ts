@@ -5,7 +5,7 @@
  */
 
 import { endOfRange } from './layout.ts';
-import type { Session } from './session.ts';
+import type { Naming, Session } from './session.ts';
 
 /** How long a message stands before it enters the index, at least. */
 const standsMs = 50;
@@ -39,14 +39,6 @@ export function nameSome(session: Session, most: number): boolean {
   }
   ledger.named = until;
   return until < naming.until;
-}
-
-export interface Naming {
-  /** When it was last looked how far the sequence is. */
-  at: number;
-  /** Where it was then, and the time before. */
-  next: number;
-  until: number;
 }
 
 export function createNaming(): Naming {

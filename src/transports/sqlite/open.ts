@@ -11,6 +11,7 @@ import { startCheckpoints } from './checkpoint.ts';
 import { createConsumer } from './consumers.ts';
 import { toMaloteError } from './driver-errors.ts';
 import { openFile } from './file.ts';
+import { createFileTime } from './file-time.ts';
 import { createJoin, type SqliteTransaction } from './join.ts';
 import { createLeaseBook } from './lease-book.ts';
 import { createLedger, refresh } from './ledger.ts';
@@ -142,7 +143,7 @@ export async function openTransport(
   bell = startBell(file.path, host, running);
   return {
     queue: createQueue(running),
-    store: createStore({ run, read, now: () => host.clock.now() }),
+    store: createStore({ run, read, now: session.time.now }),
     join: createJoin({ file, where, clock: host.clock, keepsJournal, check, ended: loop.look }),
     close() {
       if (state === 'closed') return Promise.resolve();
@@ -253,6 +254,7 @@ function createSession(db: DatabaseSync, host: Host): Session {
     isRegistered: false,
     leaseMs: host.leaseMs,
     random: host.random,
+    time: createFileTime(host.clock, host.leaseMs),
     ledger,
     book: createLeaseBook(),
     rows: prepareAll(db, sessionTexts),

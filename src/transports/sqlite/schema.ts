@@ -24,9 +24,11 @@ export const migrations: readonly string[] = [
     sequence integer not null,
     lease integer not null,
     topology integer not null,
-    named integer not null
+    named integer not null,
+    -- The latest time that a transaction was stamped with: it never goes back.
+    now integer not null
   );
-  insert into ml_meta values (1, 0, 0, 1, 0);
+  insert into ml_meta values (1, 0, 0, 1, 0, 0);
 
   create table ml_session (id integer primary key, until_at integer not null);
 

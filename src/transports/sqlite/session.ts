@@ -5,10 +5,10 @@
 
 import type { EngineEvent, Outgoing } from '../../transport/transport.ts';
 import type { Consumer, HeldLease } from './consumers.ts';
+import type { FileTime } from './file-time.ts';
 import type { LeaseBook } from './lease-book.ts';
 import type { Ledger } from './ledger.ts';
 import type { redriveTexts } from './statements/redrives.ts';
-import type { Naming } from './naming.ts';
 import type { sessionTexts } from './statements/sessions.ts';
 import type { subscriptionTexts } from './statements/subscriptions.ts';
 import type { viewTexts } from './statements/views.ts';
@@ -23,12 +23,22 @@ export interface Staged {
 /** Room that acks of this transaction have taken for what they publish, by subscription. */
 export type Reserved = Map<Subscription, number>;
 
+/** How far messages are named, see `naming.ts`. */
+export interface Naming {
+  /** When it was last looked how far the sequence is. */
+  at: number;
+  /** Where it was then, and the time before. */
+  next: number;
+  until: number;
+}
+
 export interface Session {
   /** The primary key of its row in `ml_session`; 0 before its first turn. */
   id: number;
   isRegistered: boolean;
   readonly leaseMs: number;
   readonly random: () => number;
+  readonly time: FileTime;
   readonly ledger: Ledger;
   readonly book: LeaseBook;
   readonly rows: Prepared<typeof sessionTexts>;

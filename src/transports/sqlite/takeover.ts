@@ -37,7 +37,9 @@ export function renew({ rows, id, ledger, leaseMs }: Session): void {
 /** Takes over every session whose lease has ended, and those that are known to be dead. */
 export function takeOverDead(session: Session, gone: Iterable<number>): void {
   const { rows, ledger, id } = session;
-  for (const [expired] of rows.expired.all(ledger.now, id)) takeOver(session, expired);
+  if (session.time.doubtMs() === 0) {
+    for (const [expired] of rows.expired.all(ledger.now, id)) takeOver(session, expired);
+  }
   for (const peer of gone) {
     if (rows.alive.get(peer) !== undefined) takeOver(session, peer);
   }

@@ -57,7 +57,6 @@ export interface Intake {
 }
 
 export interface TurnPlan {
-  readonly now: number;
   /** Operations of each kind that this turn may do. */
   readonly limit: number;
   /** Messages that it may claim for a consumer: more than it may publish, or it would never again
@@ -77,8 +76,10 @@ export interface TurnResult {
 
 export function workTurn(session: Session, intake: Intake, plan: TurnPlan): TurnResult {
   const { ledger } = session;
-  const { now, agenda } = plan;
-  openLedger(ledger, Math.floor(now));
+  const { agenda } = plan;
+  openLedger(ledger, session.time.now());
+  const { now } = ledger;
+  session.time.found(now);
   findSubscriptions(session);
   checkFence(session);
   const isRenewal = now >= agenda.renewAt;

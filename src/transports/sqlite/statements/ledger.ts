@@ -6,11 +6,11 @@
 import type { Sql } from './sql.ts';
 
 export const ledgerTexts = {
-  meta: 'select sequence, lease, topology, named from ml_meta where one = 1' as Sql<
-    [sequence: number, lease: number, topology: number, named: number]
+  meta: 'select sequence, lease, topology, named, now from ml_meta where one = 1' as Sql<
+    [sequence: number, lease: number, topology: number, named: number, now: number]
   >,
   setMeta: `
-    update ml_meta set sequence = ?, lease = ?, topology = ?, named = ? where one = 1` as Sql,
+    update ml_meta set sequence = ?, lease = ?, topology = ?, named = ?, now = ? where one = 1` as Sql,
   tally: `
     select claimed, scheduled, ready, leased, retrying, waiting, dead, done, cancelled
     from ml_tally where subscription = ?` as Sql<

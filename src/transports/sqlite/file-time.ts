@@ -1,0 +1,45 @@
+/**
+ * The time of a file, which never goes back: the machine's clock, unless that was set back. Then
+ * the file's time goes on from where it was, a little slower than real time, until the clock has
+ * caught up. So what is ready stays ready, and delays end at most a ninth late.
+ *
+ * A clock that is set forward makes every lease look over. Nobody has died of it: after a jump,
+ * leases end by time again once every living process has had the time to renew its own.
+ */
+
+import type { Clock } from '../../clock.ts';
+
+export interface FileTime {
+  /** Whole milliseconds; not before anything this process has seen in the file. */
+  now(): number;
+  /** A turn has found that it is this time in the file. */
+  found(now: number): void;
+  /** For how long the ends of leases say nothing. */
+  doubtMs(): number;
+}
+
+/** How fast the file's time runs while it leads the clock. */
+const slower = 0.9;
+const jumpMs = 1_000;
+
+export function createFileTime(clock: Clock, leaseMs: number): FileTime {
+  /** The file's time goes on from here; fractions are kept, as turns are short. */
+  let anchor = { at: Number.NEGATIVE_INFINITY, seenAt: 0 };
+  let last: { readonly now: number; readonly seenAt: number } | null = null;
+  let doubtUntil = Number.NEGATIVE_INFINITY;
+
+  const goneOn = (): number => anchor.at + slower * (clock.monotonic() - anchor.seenAt);
+
+  return {
+    now: () => Math.floor(Math.max(clock.now(), goneOn())),
+    found(now) {
+      const seenAt = clock.monotonic();
+      if (last !== null && now - last.now - (seenAt - last.seenAt) > jumpMs) {
+        doubtUntil = seenAt + leaseMs;
+      }
+      last = { now, seenAt };
+      if (now > goneOn()) anchor = { at: now, seenAt };
+    },
+    doubtMs: () => Math.max(0, doubtUntil - clock.monotonic()),
+  };
+}
