@@ -9,7 +9,10 @@ test('the quick start is the file, word for word, with its output', () => {
   const example = readFileSync('examples/quick-start.ts', 'utf8');
   const outputAt = example.lastIndexOf('\n\n//');
   const code = example.slice(0, outputAt).trim();
-  const output = example.slice(outputAt).trim().replaceAll(/^\/\/ ?/gm, '');
+  const output = example
+    .slice(outputAt)
+    .trim()
+    .replaceAll(/^\/\/ ?/gm, '');
   assert.ok(readme.includes(`\`\`\`ts\n${code}\n\`\`\``), 'the code differs');
   assert.ok(readme.includes(`\`\`\`text\n${output}\n\`\`\``), 'the output differs');
 });
