@@ -10,7 +10,8 @@ export const ledgerTexts = {
     [sequence: number, lease: number, topology: number, named: number, now: number]
   >,
   setMeta: `
-    update ml_meta set sequence = ?, lease = ?, topology = ?, named = ?, now = ? where one = 1` as Sql,
+    update ml_meta set sequence = ?, lease = ?, topology = ?, named = ?, now = ?
+    where one = 1` as Sql,
   tally: `
     select claimed, scheduled, ready, leased, retrying, waiting, dead, done, cancelled
     from ml_tally where subscription = ?` as Sql<
