@@ -76,8 +76,10 @@ test('--delay asks again after 1 s, then 2 s, until the customer is registered',
 
   await publish('c', '5');
 
+  // On a busy machine the registration may take longer than the second delay.
   const [line] = await consumer.line(/^.*is processed.*$/m);
-  assert.equal(line, `Payment ${payment} of customer 5 is processed at attempt 3.`);
+  const processed = /^Payment (\S+) of customer 5 is processed at attempt ([3-9])\.$/.exec(line);
+  assert.equal(processed?.[1], payment, line);
   await consumer.interrupt();
 });
 
