@@ -28,7 +28,7 @@ test('messages are found at once, and after they have stood for long, in every s
 
   async function standForLong(): Promise<void> {
     for (let turns = 0; turns < 3; turns++) {
-      await bench.clock.advance(60);
+      await bench.clock.advance(260);
       await process.transport.queue.mark([{ fact: `turn:${turns}`, state: 'fulfilled' }]);
     }
   }

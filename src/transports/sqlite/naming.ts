@@ -8,7 +8,7 @@ import { endOfRange } from './layout.ts';
 import type { Naming, Session } from './session.ts';
 
 /** How long a message stands before it enters the index, at least. */
-const standsMs = 50;
+const standsMs = 250;
 
 type Row = NonNullable<ReturnType<Session['views']['messages']['get']>>;
 

@@ -17,8 +17,8 @@ export interface Pace {
 const fewestOperations = 512;
 const usualOperations = 512;
 const mostOperations = 2_048;
-const longWorkMs = 8;
-const shortWorkMs = 4;
+const longWorkMs = 12;
+const shortWorkMs = 6;
 /** A turn claims no more bodies than about this. */
 const claimBytes = 8 * 2 ** 20;
 
