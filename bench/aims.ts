@@ -49,16 +49,13 @@ export function judge(document: Document): readonly Judgement[] {
 function judgeOne({ what, aim, bound, unit, measure }: Aim, document: Document): Judgement {
   const value = measure(document);
   if (value === null) return { what, aim, measured: 'not measured', verdict: '' };
-  const [isMet, gap] =
-    'least' in bound
-      ? [value >= bound.least, value / bound.least - 1]
-      : [value <= bound.most, bound.most === 0 ? 0 : 1 - value / bound.most];
-  const by = `${Math.abs(gap * 100).toFixed(0)} %`;
+  const isMet = 'least' in bound ? value >= bound.least : value <= bound.most;
+  const gap = 'least' in bound ? 1 - value / bound.least : value / bound.most - 1;
   return {
     what,
     aim,
     measured: `${number(value)}${unit}`,
-    verdict: isMet ? `met, ${by} to spare` : `missed by ${by}`,
+    verdict: isMet ? 'met' : `missed by ${number(gap * 100)} %`,
   };
 }
 

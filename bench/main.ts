@@ -102,6 +102,11 @@ function absentees(
   return reason === null ? {} : { plainjob: reason };
 }
 
+/** More digits than anybody can use would only make the kept results longer. */
+function rounded(_name: string, value: unknown): unknown {
+  return typeof value === 'number' ? Number(value.toPrecision(6)) : value;
+}
+
 function isRight({ scenarios }: Document): boolean {
   return scenarios.every(({ contestants }) =>
     contestants.every(({ status }) => status !== 'wrong'),
@@ -114,7 +119,7 @@ if (positionals[0] === 'page') {
   const suite = chosen();
   if (suite === null) process.exit(2);
   const document = await run(suite);
-  const json = `${JSON.stringify(document, null, 2)}\n`;
+  const json = `${JSON.stringify(document, rounded, 2)}\n`;
   process.stdout.write(values.json ? json : text(document));
   if (values.write) {
     writeFileSync(resultsFile(suite.name), json);

@@ -10,7 +10,7 @@ import { disturbance, markdown, scenarioTable } from './report.ts';
 import type { Document, ScenarioResult } from './results.ts';
 import { suiteNames } from './scenarios/suites.ts';
 
-const pageFile = fileURLToPath(new URL('../docs/benchmarks.md', import.meta.url));
+export const pageFile: string = fileURLToPath(new URL('../docs/benchmarks.md', import.meta.url));
 const notesFile = fileURLToPath(new URL('notes.md', import.meta.url));
 
 const introduction = `# Benchmarks
@@ -25,19 +25,24 @@ acknowledged one by one, and a run that loses, doubles or misorders a message ha
 "first ÷ this" says how many times the first contestant is as fast.
 `;
 
+/** Where a profile of the first contestant says what the others do not. */
+const profiledScenarios: readonly string[] = ['unordered', 'keys', 'one-key'];
+const profileLines = 10;
+
 export function resultsFile(suite: string): string {
   return fileURLToPath(new URL(`results/${suite}.json`, import.meta.url));
 }
 
 export function writePage(): void {
+  writeFileSync(pageFile, page());
+}
+
+/** The page as the kept results make it. */
+export function page(): string {
   const documents = suiteNames
     .map(resultsFile)
     .filter((file) => existsSync(file))
     .map((file) => JSON.parse(readFileSync(file, 'utf8')) as Document);
-  writeFileSync(pageFile, page(documents));
-}
-
-function page(documents: readonly Document[]): string {
   const parts = [introduction, ...documents.map(section), readFileSync(notesFile, 'utf8')];
   return `${parts.map((part) => part.trim()).join('\n\n')}\n`;
 }
@@ -76,14 +81,16 @@ function section(document: Document): string {
 }
 
 function scenarioSection(scenario: ScenarioResult): string {
-  const profiled = scenario.contestants.find(({ profile }) => profile !== undefined);
+  const [profiled] = scenario.contestants;
   const parts = [`### ${scenario.title}`, markdown(scenarioTable(scenario))];
-  if (profiled?.profile !== undefined) {
-    const rows = profiled.profile.map(({ name, place, share }) => [
-      `\`${name}\``,
-      place === '' ? '' : `\`${place}\``,
-      `${share.toFixed(1)} %`,
-    ]);
+  if (profiledScenarios.includes(scenario.name) && profiled?.profile !== undefined) {
+    const rows = profiled.profile
+      .slice(0, profileLines)
+      .map(({ name, place, share }) => [
+        `\`${name}\``,
+        place === '' ? '' : `\`${place}\``,
+        `${share.toFixed(1)} %`,
+      ]);
     parts.push(
       `Self time of ${profiled.name}, in a further round under the profiler:`,
       markdown([['function', 'where', 'share'], ...rows]),

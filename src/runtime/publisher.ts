@@ -87,7 +87,8 @@ export function createPublisher<Tx>(options: {
       given?.wait === undefined ? null : clock.monotonic() + toMs(given.wait, 'publish: wait');
     inFlight += 1;
     lastOrder += 1;
-    const [order, { topic }] = [lastOrder, outgoing];
+    const order = lastOrder;
+    const { topic } = outgoing;
     return new Promise((resolve, reject) => {
       const pending = { order, topic, outgoing, deadlineAt, signal, resolve, reject };
       // Whoever may wait stands behind those that wait already; nobody goes past them.
