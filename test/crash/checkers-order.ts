@@ -36,9 +36,16 @@ export function outOfOrder(record: CampaignRecord, stagingSubscription: string):
   });
 }
 
-/** No two handlers run at once for one key, unless a process was told that its lease is lost. */
-export function overlapping(record: CampaignRecord): string[] {
+/**
+ * No two handlers run at once for one key, unless a process was told that its lease is lost; or
+ * stood still for so long that it was, and was killed before it could hear of it.
+ */
+export function overlapping(record: CampaignRecord, leaseMs: number): string[] {
   const { kills, losses } = record;
+  const isOut = (run: Run): boolean => {
+    if (losses.has(lossOf(run.process, run.subscription, run.id))) return true;
+    return kills.has(run.process) && endOf(run) - run.startedAt > (leaseMs * 1_000) / 2;
+  };
   const endOf = (run: Run): number => {
     if (run.endedAt !== null) return run.endedAt;
     const killedAt = kills.get(run.process) ?? Number.POSITIVE_INFINITY;
@@ -47,7 +54,7 @@ export function overlapping(record: CampaignRecord): string[] {
   return orderedLanes(record).flatMap(({ subscription, messages }) => {
     const runs = messages
       .flatMap((one) => one.runs)
-      .filter(({ process, id }) => !losses.has(lossOf(process, subscription, id)))
+      .filter((run) => !isOut(run))
       .toSorted((a, b) => a.startedAt - b.startedAt);
     let last: Run | undefined;
     return runs.flatMap((run) => {

@@ -14,6 +14,7 @@ const subscriptions: readonly Subscribed[] = [
 ];
 const terms = {
   slots: { billing: 2, following: 2 },
+  leaseMs: 300,
   backoffMs: 5,
   staging: { by: 'billing', into: 'following' },
 };

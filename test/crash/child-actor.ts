@@ -41,8 +41,9 @@ async function handle({ label, kind }: Act, { id, attempt }: HandlerContext): Pr
  * turn of the event loop once somebody continues it. The signal may take a moment to arrive.
  */
 function freeze(): void {
+  let last = now();
   process.kill(process.pid, 'SIGSTOP');
-  for (let last = now(); ; ) {
+  for (;;) {
     const next = now();
     if (next - last > lease * 500) return;
     last = next;

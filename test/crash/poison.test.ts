@@ -19,7 +19,7 @@ describe('a message that kills its process', () => {
     'is dead after its attempts, its 200 neighbours are done: %s',
     { timeout: 60_000 },
     async (place) => {
-      await using stage = await openStage(temporaryFolder(), { attempts, lease: 1_000 });
+      await using stage = await openStage(temporaryFolder(), { attempts, lease: 3_000 });
       const key = place === 'without order' ? null : 'poisoned';
       await stage.publish(
         ...keyed.slice(0, 40).flatMap((label, index) => acts('quick', `key ${index % 9}`, [label])),
@@ -48,7 +48,7 @@ describe('a message that kills its process', () => {
   );
 
   test('does not take along what was done just before it, not even with one attempt', async () => {
-    await using stage = await openStage(temporaryFolder(), { attempts: 1, lease: 1_000 });
+    await using stage = await openStage(temporaryFolder(), { attempts: 1, lease: 3_000 });
     const before = numbered('before ', 5);
     await stage.publish(...acts('quick', 'a', before), ...acts('die', 'a', ['poison']));
 

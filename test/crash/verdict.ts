@@ -8,6 +8,7 @@ import { outOfOrder, overlapping } from './checkers-order.ts';
 
 export interface Terms {
   readonly slots: Readonly<Record<string, number>>;
+  readonly leaseMs: number;
   readonly backoffMs: number;
   readonly staging: { readonly by: string; readonly into: string };
 }
@@ -30,7 +31,7 @@ export function examine(record: CampaignRecord, terms: Terms): Verdict {
     stuck: stuck(record),
     unexpected: unexpected(record),
     'out of order': outOfOrder(record, terms.staging.by),
-    overlapping: overlapping(record),
+    overlapping: overlapping(record, terms.leaseMs),
     early: early(record, terms.backoffMs),
     doubled: doubled(record),
     staged: staged(record, terms.staging),

@@ -11,8 +11,8 @@ const leaseMs = 300;
 const held = ['ordered 1', 'ordered 2', 'loose 1', 'loose 2'];
 
 test('a process that slept through its lease is told, and settles nothing', async () => {
-  await using stage = await openStage(temporaryFolder(), { lease: leaseMs });
-  const sleeper = await stage.enter('sleeper');
+  await using stage = await openStage(temporaryFolder());
+  const sleeper = await stage.enter('sleeper', { lease: leaseMs });
   await stage.publish(
     ...acts('hold', 'a', ['ordered 1', 'behind 1']),
     ...acts('hold', 'b', ['ordered 2']),
@@ -40,8 +40,8 @@ test('a process that slept through its lease is told, and settles nothing', asyn
 });
 
 test('an ack that comes after the lease was lost changes nothing', async () => {
-  await using stage = await openStage(temporaryFolder(), { lease: leaseMs });
-  const sleeper = await stage.enter('sleeper', { concurrency: 1 });
+  await using stage = await openStage(temporaryFolder());
+  const sleeper = await stage.enter('sleeper', { lease: leaseMs, concurrency: 1 });
   await stage.publish(...acts('freeze', 'a', ['late']), ...acts('hold', 'a', ['next']));
   await sleeper.noticesOf('start', 1);
 
