@@ -37,18 +37,26 @@ export function createLogger(given: PinoLike | false | undefined, clock: Clock):
   const target = given === false ? silent : (given ?? standardError(clock));
   return {
     get debugs() {
-      try {
-        return target.isLevelEnabled?.('debug') ?? false;
-      } catch {
-        return false;
-      }
+      return debugsOf(target) ?? false;
     },
     write(transition) {
+      const level = levelOf(transition.kind);
+      // Where only a listener made it worth building: most events of a busy bus.
+      if (level === 'debug' && debugsOf(target) === false) return;
       const { kind, ...fields } = transition;
-      guarded(() => target[levelOf(kind)](fields, sentences[kind] ?? kind));
+      guarded(() => target[level](fields, sentences[kind] ?? kind));
     },
     child: (fields) => childOf(target, fields),
   };
+}
+
+/** Whether the logger takes debug lines; undefined where it does not say. */
+function debugsOf(target: PinoLike): boolean | undefined {
+  try {
+    return target.isLevelEnabled?.('debug');
+  } catch {
+    return false;
+  }
 }
 
 function childOf(target: PinoLike, bound: object): HandlerLog {
@@ -112,6 +120,7 @@ const silent: PinoLike = {
   info: () => {},
   warn: () => {},
   error: () => {},
+  isLevelEnabled: () => false,
 };
 
 function standardError(clock: Clock): PinoLike {
@@ -121,5 +130,5 @@ function standardError(clock: Clock): PinoLike {
       const time = new Date(clock.now()).toISOString();
       process.stderr.write(`${JSON.stringify({ level, time, msg: sentence, ...fields })}\n`);
     };
-  return { ...silent, warn: at('warn'), error: at('error'), isLevelEnabled: () => false };
+  return { ...silent, warn: at('warn'), error: at('error') };
 }
