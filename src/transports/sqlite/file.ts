@@ -44,8 +44,8 @@ const applicationId = 0x6d6c6f74;
 const oldestSqlite = [3, 51, 3] as const;
 /** The net, in pages, for a connection that `checkpoint.ts` does not look after. */
 const autocheckpointPages = 20_000;
-/** While several processes create or migrate at once each waits for the others, 2 s at most. */
-const busyTries = 40;
+/** While several processes create or migrate at once each waits for the others, 2 s at least. */
+const busyTries = 63;
 const busyTryMs = 50;
 /** File systems whose locks or shared memory do not reach the other machines (`statfs`). */
 const networkFileSystems: ReadonlyMap<number, string> = new Map([
@@ -156,16 +156,18 @@ function checkFile(real: string, path: string): string {
 }
 
 function setUp(db: DatabaseSync, where: string, options: FileOptions): void {
-  requireSqlite(String(first(db, 'select sqlite_version()')));
   for (let tries = 1; ; tries++) {
     try {
+      // Any first statement may meet a lock: of who makes the file, or recovers it after a crash.
+      requireSqlite(String(first(db, 'select sqlite_version()')));
       configure(db, where, options.durability);
       if (storedVersion(db, where, options) < options.migrations.length)
         migrate(db, where, options);
       break;
     } catch (error) {
       if (!isBusy(error) || tries === busyTries) throw error;
-      pause(2);
+      // Not every lock is waited for by the driver, see `busy_timeout`.
+      pause(tries);
     }
   }
   // From here on the event loop is never held: who meets a lock gives the turn back.
