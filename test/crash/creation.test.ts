@@ -17,7 +17,7 @@ import { type Child, createFleet } from './fleet.ts';
 const folder = temporaryFolder();
 const together = 8;
 
-test.each(seeds(4, 20))(
+test.each(seeds(3, 20))(
   'eight make one file, some are killed meanwhile, and the next works: round %i',
   { timeout: 60_000 },
   async (round) => {
