@@ -31,11 +31,16 @@ function queueOf(server: Server, session: LanesSession): Queue {
   return {
     subscribe: async (specifications) => subscribeAll(server, specifications, session.act()),
     unsubscribe: async (name) => unsubscribeOne(server, name, session.act()),
-    publish: async (batch) => publishAll(server, batch, session.act()),
+    publish: async (batch) => await nextTurn(publishAll(server, batch, session.act())),
     consume: session.consume,
     settle: async (batch) => settleAll(server, batch, session.act()),
     mark: async (changes) => markAll(server, changes, session.act()),
   };
+}
+
+/** Answers as a server would, in a later turn: a loop that publishes lets others run. */
+function nextTurn<Answer>(answer: Answer): Promise<Answer> {
+  return new Promise((resolve) => void setImmediate(resolve, answer));
 }
 
 /** Dead letters sent back in one turn of the event loop. */
