@@ -78,8 +78,8 @@ test('--delay asks again after 1 s, then 2 s, until the customer is registered',
 
   // On a busy machine the registration may take longer than the second delay.
   const [line] = await consumer.line(/^.*is processed.*$/m);
-  const processed = /^Payment (\S+) of customer 5 is processed at attempt ([3-9])\.$/.exec(line);
-  assert.equal(processed?.[1], payment, line);
+  const found = /^Payment (\S+) of customer 5 is processed at attempt ([3-9])\.$/.exec(line);
+  assert.equal(found?.[1], payment, line);
   await consumer.interrupt();
 });
 
