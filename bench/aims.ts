@@ -34,6 +34,12 @@ export const aims: readonly Aim[] = [
   ms('idle, two processes, p50', 2, (document) =>
     medianOf(contestantOf(document, 'idle-two'), 'p50Ms'),
   ),
+  {
+    ...ms('a payment after its customer, p99', 100, (document) =>
+      medianOf(contestantOf(document, 'registered-to-booked'), 'p99Ms'),
+    ),
+    suite: 'payments',
+  },
   slower('100,000 waiting keys slow the others by', slowdown('blocked')),
   slower('many messages of one key slow the others by', slowdown('hot-key')),
   flat('heap', 'heapMbGrowth'),

@@ -6,6 +6,7 @@ import { fact } from './programs/fact.ts';
 import { flow } from './programs/flow.ts';
 import { idle } from './programs/idle.ts';
 import { pair } from './programs/pair.ts';
+import { payments } from './programs/payments.ts';
 import { profileTo } from './programs/profiler.ts';
 import { soak } from './programs/soak.ts';
 
@@ -19,6 +20,8 @@ async function run(spec: Spec): Promise<Answer> {
       return await idle(spec);
     case 'fact':
       return await fact(spec);
+    case 'payments':
+      return await payments(spec);
     case 'soak':
       return await soak(spec);
   }

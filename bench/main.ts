@@ -1,5 +1,5 @@
 /**
- * The benchmarks: `npm run bench -- memory|sqlite`.
+ * The benchmarks: `npm run bench -- memory|sqlite|payments`.
  *
  *     --quick        short runs, for a first look
  *     --only name    one scenario (may be repeated)

@@ -15,9 +15,9 @@ const notesFile = fileURLToPath(new URL('notes.md', import.meta.url));
 
 const introduction = `# Benchmarks
 
-This page is generated: \`npm run bench -- memory --write\` and \`npm run bench -- sqlite --write\`
-run the benchmarks and renew it, \`npm run bench -- page\` only prints it anew from
-\`bench/results/\`. Do not edit it by hand.
+This page is generated: \`npm run bench -- memory --write\` (or \`sqlite\`, \`payments\`) runs the
+benchmarks and renews it, \`npm run bench -- page\` only prints it anew from \`bench/results/\`. Do
+not edit it by hand.
 
 Contestants run in turns (A B C A B C …), each in a process of its own. Figures are medians over the
 rounds, with the least and the most. Publishing and consuming go on at once, every message is

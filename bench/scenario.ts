@@ -51,6 +51,12 @@ export type Spec =
       readonly messages: number;
       readonly processes: 1 | 2;
     }
+  | {
+      readonly program: 'payments';
+      readonly settings: FlowSettings;
+      readonly payments: number;
+      readonly processes: 1 | 2;
+    }
   | { readonly program: 'fact'; readonly settings: FlowSettings; readonly messages: number }
   | { readonly program: 'soak'; readonly settings: FlowSettings; readonly messages: number };
 

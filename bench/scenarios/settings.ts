@@ -8,6 +8,7 @@ export interface Length {
   readonly duration: Duration;
   readonly idleMessages: number;
   readonly hotMessages: number;
+  readonly waitingPayments: number;
   readonly soakMessages: number;
 }
 
@@ -17,6 +18,7 @@ export const full: Length = {
   duration: { warmUpMs: 1_000, measureMs: 4_000 },
   idleMessages: 2_000,
   hotMessages: 1_000_000,
+  waitingPayments: 1_000,
   soakMessages: 10_000_000,
 };
 
@@ -26,6 +28,7 @@ export const quick: Length = {
   duration: { warmUpMs: 500, measureMs: 1_000 },
   idleMessages: 300,
   hotMessages: 100_000,
+  waitingPayments: 200,
   soakMessages: 1_000_000,
 };
 

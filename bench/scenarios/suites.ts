@@ -2,10 +2,11 @@
 
 import type { Scenario } from '../scenario.ts';
 import { memoryScenarios } from './memory.ts';
+import { describePayments, paymentsScenarios } from './payments.ts';
 import { describe, settings, type Length } from './settings.ts';
 import { sqliteScenarios } from './sqlite.ts';
 
-export const suiteNames = ['memory', 'sqlite'] as const;
+export const suiteNames = ['memory', 'sqlite', 'payments'] as const;
 export type SuiteName = (typeof suiteNames)[number];
 
 export interface Suite {
@@ -15,9 +16,20 @@ export interface Suite {
 }
 
 export function suiteOf(name: SuiteName, length: Length): Suite {
-  return {
-    name,
-    settings: describe(length, settings(name)),
-    scenarios: name === 'memory' ? memoryScenarios(length) : sqliteScenarios(length),
-  };
+  switch (name) {
+    case 'memory':
+      return {
+        name,
+        settings: describe(length, settings(name)),
+        scenarios: memoryScenarios(length),
+      };
+    case 'sqlite':
+      return {
+        name,
+        settings: describe(length, settings(name)),
+        scenarios: sqliteScenarios(length),
+      };
+    case 'payments':
+      return { name, settings: describePayments(length), scenarios: paymentsScenarios(length) };
+  }
 }
