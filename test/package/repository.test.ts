@@ -99,9 +99,10 @@ interface LockEntry {
 function* walk(folder: string): Generator<string> {
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
     const path = join(folder, entry.name);
-    if (entry.isDirectory()) {
-      if (!notOurs.has(entry.name)) yield* walk(path);
-    } else if (entry.isFile() && !/\.(db|db-wal|db-shm|tgz|png|log)$/.test(entry.name)) {
+    // In a worktree, ".git" is a file.
+    if (notOurs.has(entry.name)) continue;
+    if (entry.isDirectory()) yield* walk(path);
+    else if (entry.isFile() && !/\.(db|db-wal|db-shm|tgz|png|log)$/.test(entry.name)) {
       yield path.replaceAll('\\', '/');
     }
   }
