@@ -25,6 +25,7 @@ export interface Failure {
  *
  * `none`: nothing. `beside`: others were out as well, any of them may be guilty; it is delivered
  * within {@link Demand.slots}, and after a second such crash alone in its process. `alone`: it was
- * the only one out when its process died. Only `alone` may be held against the message.
+ * the only one out when its process died. Only `alone` may be held against the message. A process
+ * may have several connections to an engine: what was out on any of them was out beside it.
  */
 export type Suspicion = 'none' | 'beside' | 'alone';

@@ -25,6 +25,8 @@ export interface Surroundings {
   readonly clock: Clock;
   readonly random: () => number;
   readonly newId: () => string;
+  /** Names the process, to engines. */
+  readonly process: string;
 }
 
 /** A bus whose dealings with the engine a test may cut off or watch. */
@@ -36,10 +38,17 @@ export interface TestableBus<Tx> {
   held(): number;
 }
 
+const newId = createIds(() => systemClock.now());
+let processId: string | null = null;
+
 const machine: Surroundings = {
   clock: systemClock,
   random,
-  newId: createIds(() => systemClock.now()),
+  newId,
+  get process() {
+    processId ??= newId();
+    return processId;
+  },
 };
 
 /**

@@ -67,7 +67,7 @@ export async function testBus(options: TestBusOptions): Promise<TestBus> {
   async function startProcess(): Promise<void> {
     current = assembleBus<never>(
       { engine, name, lease: leaseMs, handleSignals: false, logger: false },
-      { clock, random, newId },
+      { clock, random, newId, process: name },
     );
     options.use(current.bus);
     await current.bus.start();

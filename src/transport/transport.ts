@@ -59,6 +59,8 @@ export interface Host {
   /** A number in [0, 1). */
   readonly random: () => number;
   readonly newId: () => string;
+  /** The same for all connections of one process: they die together. */
+  readonly process: string;
   /** How long a silent process keeps its leases. A session renews itself every third of it. */
   readonly leaseMs: number;
   readonly journal: JournalMode;

@@ -67,9 +67,9 @@ function caseOf(id: string): ConformanceCase {
   return found;
 }
 
-/** In memory where that will do, in a file where a transaction of the caller is needed. */
+/** In memory where that will do; in a file for transactions of the caller and several processes. */
 function subjectOf({ needs }: ConformanceCase, mutant: Mutant): EngineUnderTest {
-  if (needs.transactions !== true) {
+  if (needs.transactions !== true && needs.processes !== 'many') {
     const engine = planted(memory(), mutant);
     return { make: () => engine };
   }

@@ -102,6 +102,7 @@ async function openProcess(
     clock,
     random: seededRandom(number),
     newId: () => `${number}`,
+    process: `process ${number}`,
     leaseMs,
     journal: 'exceptions',
     notify: (event) => void events.push(event),

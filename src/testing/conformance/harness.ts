@@ -33,16 +33,21 @@ export interface Harness {
   /** How long an engine keeps the leases of a process that is silent. */
   readonly leaseMs: number;
   readonly watch: Watch;
-  /** One more process. Where the engine allows it, it shares nothing but the data with others. */
-  open(): Promise<Connection>;
+  /**
+   * One more process, or one more connection of the process of another. Where the engine allows it,
+   * a process shares nothing but the data with others.
+   */
+  open(given?: { readonly beside: Connection }): Promise<Connection>;
   /** Begins a transaction of the caller's own. */
   begin(): CallerTransaction;
   /** A connection, its subscription and a consumer that has been granted nothing yet. */
   start(given?: StartOptions): Promise<Started>;
   /** Lets everything that is under way come to an end, timers within the next second included. */
   quiet(): Promise<void>;
-  /** Ends the process as a crash does, and waits until its leases have ended too. */
-  crash(connection: Connection): Promise<void>;
+  /**
+   * Ends a process, with all its connections, as a crash does; waits until its leases have ended.
+   */
+  crash(...connections: readonly Connection[]): Promise<void>;
   /** Resolves when `ready` answers true; rejects with `missing` when it does not in a while. */
   until(ready: () => boolean, missing: () => string): Promise<void>;
 }
@@ -87,6 +92,8 @@ export interface Patience {
 /** One process as a case sees it. Whatever it does is shown to the {@link Watch}. */
 export interface Connection {
   readonly name: string;
+  /** Which process it is a connection of. */
+  readonly process: string;
   readonly queue: Queue;
   readonly store: Store;
   /** What the engine did by itself, as this process heard it. */

@@ -20,15 +20,17 @@ import { startConsumer } from './start-consumer.ts';
 export async function openConnection(
   harness: Harness,
   engine: Engine,
-  number: number,
+  { number, beside }: { readonly number: number; readonly beside: Connection | null },
 ): Promise<Connection> {
   const name = `process ${number}`;
+  const process = beside?.process ?? name;
   const events: EngineEvent[] = [];
   const pausable = pausableClock(harness.clock);
   const transport = await engine.open({
     clock: pausable.clock,
     random: seededRandom(harness.seed * 1_000 + number),
     newId: sequentialIds(`p${number}-`),
+    process,
     leaseMs: harness.leaseMs,
     journal: 'exceptions',
     notify: (event) => void events.push(event),
@@ -54,6 +56,7 @@ export async function openConnection(
 
   return {
     name,
+    process,
     queue,
     store,
     events,

@@ -183,13 +183,50 @@ export const poison: readonly ConformanceCase[] = [
       await harness.crash(second);
 
       const connection = await harness.open();
-      await connection.subscribe({ name: 'mailing', topics: ['mail.sent'] });
-      await connection.publish(...messages(null, numbered('n', 4)), ...messages('k', ['k1', 'k2']));
-      await connection.publish(...mails(5));
-      const consumers = ['billing', 'mailing'].map((name) =>
-        connection.consume(name, { slots: 4 }),
-      );
-      const tried = await tryAll(harness, connection, consumers);
+      const tried = await tryAll(harness, { billing: connection, mailing: connection });
+
+      assert.deepEqual(idsOf(tried).toSorted(), ids);
+    },
+  },
+  {
+    id: 'crash-alone-in-process',
+    promise: 'G7',
+    title: 'a message was not alone when another connection of its process held one',
+    needs: { processes: 'many', lease: 'timed' },
+    async run(harness) {
+      const { connection, consumer } = await harness.start();
+      const beside = await harness.open({ beside: connection });
+      await connection.publish(...messages(null, ['a', 'b']));
+      await consumer.one();
+      await beside.consume().one();
+      await harness.crash(connection, beside);
+
+      const other = await harness.open();
+      const again = await other.consume().receive(2);
+
+      assert.deepEqual(idsOf(again).toSorted(), ['a', 'b']);
+      const seen = again.map(({ attempt, suspicion }) => `${attempt} ${suspicion}`);
+      assert.deepEqual(seen, ['2 beside', '2 beside']);
+    },
+  },
+  {
+    id: 'suspects-lone-trial-in-process',
+    promise: 'G7',
+    title: 'nothing is out on another connection of its process either while it is tried alone',
+    needs: { processes: 'many', lease: 'timed' },
+    async run(harness) {
+      const ids = numbered('m', 3);
+      const { connection, consumer } = await harness.start({ slots: 4 });
+      await connection.publish(...messages(null, ids));
+      await consumer.receive(3);
+      await harness.crash(connection);
+      const second = await harness.open();
+      await second.consume('billing', { slots: 4 }).receive(3);
+      await harness.crash(second);
+
+      const billing = await harness.open();
+      const mailing = await harness.open({ beside: billing });
+      const tried = await tryAll(harness, { billing, mailing });
 
       assert.deepEqual(idsOf(tried).toSorted(), ids);
     },
@@ -238,12 +275,21 @@ function mails(count: number): { id: string; topic: string }[] {
   return numbered('mail', count).map((id) => ({ id, topic: 'mail.sent' }));
 }
 
-/** Works off everything, one ack at a time; a lone trial has to be one. Answers the tried. */
+/**
+ * Publishes more for two subscriptions and works off everything, one ack at a time; a lone trial
+ * has to be one. Answers the tried.
+ */
 async function tryAll(
   harness: Harness,
-  connection: Connection,
-  consumers: readonly Consumer[],
+  { billing, mailing }: { readonly billing: Connection; readonly mailing: Connection },
 ): Promise<readonly Delivery[]> {
+  await mailing.subscribe({ name: 'mailing', topics: ['mail.sent'] });
+  await billing.publish(...messages(null, numbered('n', 4)), ...messages('k', ['k1', 'k2']));
+  await mailing.publish(...mails(5));
+  const consumers = [
+    mailing.consume('mailing', { slots: 4 }),
+    billing.consume('billing', { slots: 4 }),
+  ] as const;
   const tried: Delivery[] = [];
   const out: Delivery[] = [];
   for (const consumer of consumers) consumer.grant(50);
@@ -257,7 +303,7 @@ async function tryAll(
     }
     const next = out.shift();
     if (next === undefined) idle += 1;
-    else await connection.settled(ack(next));
+    else await (next.subscription === 'mailing' ? mailing : billing).settled(ack(next));
   }
   return tried;
 }

@@ -51,9 +51,11 @@ export function startHarness(
     watch: seen,
     until,
     quiet,
-    async open() {
+    async open(given) {
       const engine = connections.length === 0 ? harness.engine : subject.make();
-      const connection = await openConnection(harness, engine, connections.length + 1);
+      const number = connections.length + 1;
+      const beside = given?.beside ?? null;
+      const connection = await openConnection(harness, engine, { number, beside });
       connections.push(connection);
       return connection;
     },
@@ -70,8 +72,8 @@ export function startHarness(
       const consumer = connection.consume(name, slots === undefined ? {} : { slots });
       return { connection, consumer };
     },
-    async crash(connection) {
-      connection.abandon();
+    async crash(...dying) {
+      for (const connection of dying) connection.abandon();
       const timed = harness.engine.capabilities.lease === 'timed';
       await clock.advance(timed ? leaseMs + quietMs : quietMs);
     },

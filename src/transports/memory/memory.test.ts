@@ -49,6 +49,7 @@ async function start(engine: Engine, clock: VirtualClock, slots = 10): Promise<P
     clock,
     random: seededRandom(7),
     newId: () => `id${++ids}`,
+    process: 'process',
     leaseMs: 9_000,
     journal: 'exceptions',
     notify: (event) => void events.push(event),

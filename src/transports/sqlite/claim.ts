@@ -7,7 +7,8 @@
  * the credit they get a quarter before the lanes do, and what the lanes leave.
  *
  * Suspects (see `Suspicion`) go out within the consumer's slots. One that must be alone shuts the
- * gate: nothing else is claimed until this process holds nothing, and until that one is settled.
+ * gate: nothing else is claimed until this process holds nothing, and until that one is settled,
+ * on none of its connections to the file (see `household.ts`).
  */
 
 import { claimLane, type ReadyLane } from './claim-lane.ts';
@@ -140,17 +141,27 @@ function freedSuspects({ book }: Session, consumer: Consumer): number {
 
 /** Whether nothing may be claimed in this turn beyond, perhaps, one message that must be alone. */
 function isShut(session: Session): boolean {
-  const { ledger, book, consumers } = session;
-  if (holdsSecluded(session)) return true;
+  const { ledger, book, consumers, household } = session;
+  if (holdsSecluded(session) || household.isShut()) return true;
   for (const consumer of consumers) {
     const { found, subscription } = consumer;
     if (found.room <= 0 || subscription === null) continue;
     const lane = ledger.lanes.secluded.get(subscription.number, lastTickOf(ledger.now));
     if (lane === undefined) continue;
-    if (book.out === 0) claimLane(session, consumer, { lane, most: 1 });
+    const areOthersIdle = household.shut();
+    if (areOthersIdle && book.out === 0) claimLane(session, consumer, { lane, most: 1 });
     return true;
   }
+  household.open();
   return false;
+}
+
+/** Whether the message that others were shut out for is here, or would still be taken. */
+export function wantsSeclusion(session: Session): boolean {
+  const { consumers } = session;
+  return (
+    holdsSecluded(session) || consumers.some(({ credit, isStopped }) => credit > 0 && !isStopped)
+  );
 }
 
 function holdsSecluded({ book }: Session): boolean {

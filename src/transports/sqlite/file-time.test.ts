@@ -50,7 +50,7 @@ test('a process that dies when the clock is set forward is taken over a lease la
   await process.subscribe();
   await process.publish({ id: 'm' });
   bench.connect().exec(`
-    insert into ml_session select 1000, now + ${leaseMs} from ml_meta`);
+    insert into ml_session select 1000, now + ${leaseMs}, 'dead', 0 from ml_meta`);
 
   setClock(bench, hourMs);
   await process.publish({ id: 'n' });

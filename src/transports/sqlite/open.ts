@@ -8,12 +8,14 @@ import type { Host, Queue, Transport } from '../../transport/transport.ts';
 import { type Bell, createBell } from './bell.ts';
 import { type Calls, createCalls } from './calls.ts';
 import { startCheckpoints } from './checkpoint.ts';
+import { wantsSeclusion } from './claim.ts';
 import { createConsumer } from './consumers.ts';
 import { toMaloteError } from './driver-errors.ts';
 import { openFile } from './file.ts';
 import { createFileTime } from './file-time.ts';
 import { createJoin, type SqliteTransaction } from './join.ts';
 import { createLeaseBook } from './lease-book.ts';
+import { enterHousehold, type Membership } from './household.ts';
 import { createLedger, refresh } from './ledger.ts';
 import { createLoop, type Loop } from './loop.ts';
 import { leave } from './return-all.ts';
@@ -53,7 +55,13 @@ export async function openTransport(
   const where = `sqlite file "${file.path}"`;
   const { db } = file;
   const keepsJournal = host.journal === 'exceptions';
-  const session = createSession(db, host);
+  const session: Session = createSession(db, host, () =>
+    enterHousehold(`${host.process} ${file.identity}`, {
+      out: () => session.book.out,
+      wantsIt: () => wantsSeclusion(session),
+      schedule: () => loop.schedule(),
+    }),
+  );
   const intake = createIntake();
   const checkpoints = startCheckpoints({ path: file.path, clock: host.clock });
   const version = db.prepare('pragma data_version');
@@ -112,6 +120,7 @@ export async function openTransport(
   function release(goodbye: 'said' | 'unsaid'): void {
     state = 'closed';
     loop.stop(stopped(where));
+    session.household.leave();
     if (goodbye === 'said') bell?.close();
     else bell?.abandon();
     void checkpoints.stop();
@@ -246,12 +255,13 @@ function createIntake(): Intake {
   };
 }
 
-function createSession(db: DatabaseSync, host: Host): Session {
+function createSession(db: DatabaseSync, host: Host, enter: () => Membership): Session {
   const keepsJournal = host.journal === 'exceptions';
   const ledger = createLedger(db, { keepsJournal });
   return {
     id: 0,
     isRegistered: false,
+    process: host.process,
     leaseMs: host.leaseMs,
     random: host.random,
     time: createFileTime(host.clock, host.leaseMs),
@@ -270,6 +280,8 @@ function createSession(db: DatabaseSync, host: Host): Session {
     naming: createNaming(),
     isBehind: false,
     lastChore: 0,
+    // Last: once it is a member others look at it.
+    household: enter(),
   };
 }
 

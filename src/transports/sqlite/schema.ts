@@ -30,7 +30,14 @@ export const migrations: readonly string[] = [
   );
   insert into ml_meta values (1, 0, 0, 1, 0, 0);
 
-  create table ml_session (id integer primary key, until_at integer not null);
+  -- process: sessions with the same one die together. beside: since this one was last renewed,
+  -- another one of its process was taken over that held something.
+  create table ml_session (
+    id integer primary key,
+    until_at integer not null,
+    process text not null,
+    beside integer not null
+  );
 
   create table ml_topic (number integer primary key, name text not null unique);
 

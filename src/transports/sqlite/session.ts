@@ -6,6 +6,7 @@
 import type { EngineEvent, Outgoing } from '../../transport/transport.ts';
 import type { Consumer, HeldLease } from './consumers.ts';
 import type { FileTime } from './file-time.ts';
+import type { Membership } from './household.ts';
 import type { LeaseBook } from './lease-book.ts';
 import type { Ledger } from './ledger.ts';
 import type { redriveTexts } from './statements/redrives.ts';
@@ -36,6 +37,9 @@ export interface Session {
   /** The primary key of its row in `ml_session`; 0 before its first turn. */
   id: number;
   isRegistered: boolean;
+  /** Sessions with the same one die together. */
+  readonly process: string;
+  readonly household: Membership;
   readonly leaseMs: number;
   readonly random: () => number;
   readonly time: FileTime;

@@ -6,9 +6,10 @@
  * deletes the session's row. Whoever finds its own row gone has lost everything it held.
  *
  * Who died beside others may be innocent and becomes a suspect (see `Suspicion`). Only what was the
- * single message out is held against it. A lane's messages run one after the other, but acks travel
- * later than handlers end: any of those that were out may have been the one that ran. So all of
- * them are suspects from now on, and come one by one; only the head is certain to have started.
+ * single message out, in all sessions of its process, is held against it. A lane's messages run one
+ * after the other, but acks travel later than handlers end: any of those that were out may have
+ * been the one that ran. So all of them are suspects from now on, and come one by one; only the
+ * head is certain to have started.
  */
 
 import { laneFlag, laneState, mark, readyState, ticksOf } from './layout.ts';
@@ -30,8 +31,8 @@ export function checkFence(session: Session): void {
   renew(session);
 }
 
-export function renew({ rows, id, ledger, leaseMs }: Session): void {
-  rows.renew.run(id, ledger.now + leaseMs);
+export function renew({ rows, id, ledger, leaseMs, process }: Session): void {
+  rows.renew.run(id, ledger.now + leaseMs, process);
 }
 
 /** Takes over every session whose lease has ended, and those that are known to be dead. */
@@ -62,7 +63,7 @@ function takeOver(session: Session, dead: number): void {
   const { rows, ledger, events } = session;
   const left = leftBehind(session, dead);
   const out = left.lanes.reduce((sum, { covered }) => sum + covered, left.loose.length);
-  const isAlone = out === 1;
+  const isAlone = !isBesideOthers(session, dead, out) && out === 1;
   const counts = new Map<Subscription, number>();
   const count = (subscription: Subscription, messages: number): void => {
     counts.set(subscription, (counts.get(subscription) ?? 0) + messages);
@@ -83,6 +84,16 @@ function takeOver(session: Session, dead: number): void {
   for (const [{ name }, messages] of counts) {
     if (messages > 0) events.push({ kind: 'taken-over', subscription: name, messages });
   }
+}
+
+/**
+ * Whether other sessions of the same process held something. They are taken over one after the
+ * other: the later ones are told of what this one held.
+ */
+function isBesideOthers({ rows }: Session, dead: number, out: number): boolean {
+  const [process, beside] = rows.processOf.get(dead)!;
+  if (out > 0) rows.besideDied.run(process, dead);
+  return beside === 1 || rows.besideHolds.get(process, dead) !== undefined;
 }
 
 function leftBehind({ rows, ledger }: Session, dead: number): LeftBehind {

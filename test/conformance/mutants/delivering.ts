@@ -171,6 +171,11 @@ export const deliveringMutants: readonly Mutant[] = [
     host: (host) => ({ ...host, leaseMs: host.leaseMs * 10 }),
   },
   {
+    name: 'every connection counts as a process',
+    caughtBy: ['crash-alone-in-process', 'suspects-lone-trial-in-process'],
+    host: (host, opened) => ({ ...host, process: `${opened}` }),
+  },
+  {
     name: 'nobody is told of a lost lease',
     caughtBy: ['lease-lost-is-told'],
     plant: (sound) => ({

@@ -8,8 +8,16 @@ import type { Sql } from './sql.ts';
 export const sessionTexts = {
   alive: 'select 1 from ml_session where id = ?' as Sql<[one: number]>,
   renew: `
-    insert into ml_session (id, until_at) values (?, ?)
-    on conflict (id) do update set until_at = excluded.until_at` as Sql,
+    insert into ml_session (id, until_at, process, beside) values (?, ?, ?, 0)
+    on conflict (id) do update set until_at = excluded.until_at, beside = 0` as Sql,
+  processOf: 'select process, beside from ml_session where id = ?' as Sql<
+    [process: string, beside: number]
+  >,
+  besideHolds: `
+    select 1 from ml_lease
+    where owner in (select id from ml_session where process = ? and id <> ?)
+    limit 1` as Sql<[one: number]>,
+  besideDied: 'update ml_session set beside = 1 where process = ? and id <> ?' as Sql,
   remove: 'delete from ml_session where id = ?' as Sql,
   others: 'select id from ml_session where id <> ?' as Sql<[id: number]>,
   expired: 'select id from ml_session where until_at <= ? and id <> ?' as Sql<[id: number]>,
