@@ -17,6 +17,7 @@ import {
   type Step,
   type Story,
 } from './lane-table.ts';
+import { enterRow, forgetName } from './lane-table-names.ts';
 import { factsLacking, leaveWaiting, startWaiting } from './lane-table-waiting.ts';
 import { append, prepend, unlink } from './linked-list.ts';
 import type { FactId, Outgoing } from './transport.ts';
@@ -210,18 +211,8 @@ export function deadlineOf(table: LaneTable, entry: Entry): number {
 }
 
 export function forget(table: LaneTable, entry: Entry): void {
-  const { id } = entry.message;
-  const first = table.byId.get(id);
-  if (first === entry) {
-    if (entry.twin === null) table.byId.delete(id);
-    else table.byId.set(id, entry.twin);
-    return;
-  }
-  for (let other = first; other !== undefined && other.twin !== null; other = other.twin) {
-    if (other.twin !== entry) continue;
-    other.twin = entry.twin;
-    return;
-  }
+  table.byTag.delete(entry.tag);
+  forgetName(table, entry);
 }
 
 export function isShut(state: LaneState): boolean {
@@ -274,16 +265,13 @@ function createEntry(table: LaneTable, arrival: Arrival): Entry {
     lane: null,
     lease: null,
     twin: null,
+    place: -1,
     story: arrival.story,
     previous: null,
     next: null,
   };
-  const first = table.byId.get(message.id);
-  if (first === undefined) table.byId.set(message.id, entry);
-  else {
-    entry.twin = first.twin;
-    first.twin = entry;
-  }
+  table.byTag.set(entry.tag, entry);
+  enterRow(table, entry);
   return entry;
 }
 

@@ -32,13 +32,15 @@ import type { Delivery, Failure, FactId, Lease, Suspicion } from './transport.ts
 
 /** The entry of a delivery, if its lease is valid and it may be settled now. */
 export function heldEntry(table: LaneTable, delivery: Delivery): Entry | null {
-  let entry = table.byId.get(delivery.id) ?? null;
-  while (entry !== null && (entry.lease?.id !== delivery.lease.id || entry.tag !== delivery.tag)) {
-    entry = entry.twin;
-  }
-  if (entry === null) return null;
-  const lane = entry.lease!.lane;
+  const entry = coveredEntry(table, delivery);
+  const lane = entry?.lease?.lane ?? null;
   return lane === null || lane.head === entry ? entry : null;
+}
+
+/** The same, also for a delivery whose turn in its lane has not come yet. */
+export function coveredEntry(table: LaneTable, { tag, lease }: Delivery): Entry | null {
+  const entry = table.byTag.get(tag);
+  return entry?.lease?.id === lease.id ? entry : null;
 }
 
 export function ack(table: LaneTable, entry: Entry, step: Step): void {

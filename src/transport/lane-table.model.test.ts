@@ -180,7 +180,7 @@ function createWorld(): { act(move: Move): void; check(): void; drain(): number 
     const { table } = at;
     const total = [...left.values()].reduce((sum, ids) => sum + ids.length, 0);
     assert.equal(depth(table), total + free.size + delayed.size);
-    assert.equal(table.byId.size, depth(table));
+    assert.equal(table.byTag.size, depth(table));
     assert.equal(table.counts.leased, held.flat().length);
     claimants.forEach(({ holder, suspects, slots }, who) => {
       assert.equal(holder.held, held[who]!.length);

@@ -167,7 +167,7 @@ describe('settlements', () => {
       batch.map((delivery) => at.ack(delivery)),
       [true, true, true],
     );
-    assert.equal(at.table.byId.size, 0);
+    assert.equal(at.table.byTag.size, 0);
     assert.equal(depth(at.table), 0);
   });
 

@@ -4,7 +4,7 @@
  * Pure records; time, chance and identity are passed in. A store engine holds one table per
  * subscription, a consumer of a broker one per partition that it owns. The steps live beside this
  * file: `lane-table-lanes` moves lanes between their states, `-claim` hands messages out,
- * `-settle` takes them back, `-waiting` holds them for facts.
+ * `-settle` takes them back, `-waiting` holds them for facts, `-names` finds them by id.
  *
  *     push ─▶ scheduled ─due─▶ ready ──claim──▶ leased ──ack, dead-letter──▶ next head, or no lane
  *                               ▲ ▲ ▲              │
@@ -34,7 +34,7 @@ export interface Entry extends Links<Entry> {
   readonly message: Outgoing;
   /** Null where the subscription ignores keys. */
   readonly key: string | null;
-  /** The transport's own handle; the table only hands it on. */
+  /** The transport's own handle: no two entries of a table have the same. */
   readonly tag: number;
   /** Grows with every message accepted. */
   readonly order: number;
@@ -49,6 +49,8 @@ export interface Entry extends Links<Entry> {
   lease: HeldLease | null;
   /** Another entry with the same id, on engines that do not recognise repetitions. */
   twin: Entry | null;
+  /** Where it stands among those not found by id yet, or -1. */
+  place: number;
   story: Story | null;
 }
 
@@ -133,6 +135,16 @@ export interface LaneCounts {
   standing: number;
 }
 
+/** Which entries have which ids, see `lane-table-names`. */
+export interface Names {
+  /** The first entry of each id; others follow as its twins. */
+  readonly byId: Map<string, Entry>;
+  /** Entries that are not in the map; `null` where one left. */
+  row: (Entry | null)[];
+  /** How many of the row left. */
+  gaps: number;
+}
+
 export interface LaneSettings {
   readonly onDead: OnDead;
   readonly waitingDeadlineMs: number;
@@ -160,7 +172,8 @@ export interface LaneTable extends Omit<LaneTableOptions, 'settings'> {
   settings: LaneSettings;
   paused: boolean;
   readonly byKey: Map<string, Lane>;
-  readonly byId: Map<string, Entry>;
+  readonly byTag: Map<number, Entry>;
+  readonly names: Names;
   readonly fresh: LinkedList<Entry>;
   readonly ready: Heap<Lane>;
   /** The lanes of `ready`, the one that has been ready longest first. */
@@ -189,7 +202,8 @@ export function createLaneTable(options: LaneTableOptions): LaneTable {
     waits: options.waits,
     paused: false,
     byKey: new Map(),
-    byId: new Map(),
+    byTag: new Map(),
+    names: { byId: new Map(), row: [], gaps: 0 },
     fresh: createList(),
     ready: createHeap(),
     served: createList(),

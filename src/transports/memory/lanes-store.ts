@@ -1,7 +1,8 @@
 /** Looking and acting in the `lanes` shape, over the records of the server. */
 
-import { depth, type Entry, type Lane, type Step } from '../../transport/lane-table.ts';
+import { depth, type Lane, type Step } from '../../transport/lane-table.ts';
 import { promote, remove, reopen, push, type Arrival } from '../../transport/lane-table-lanes.ts';
+import { entriesNamed } from '../../transport/lane-table-names.ts';
 import { createShelf } from '../../transport/shelf.ts';
 import type {
   CancelOutcome,
@@ -28,8 +29,7 @@ export function getViews(server: Server, id: string, step: Step): MessageView[] 
   if (kept !== undefined) views.push(viewOfKept(kept, step.now));
   for (const { table } of server.catalog.byName.values()) {
     promote(table, step);
-    let entry = table.byId.get(id) ?? null;
-    for (; entry !== null; entry = entry.twin) views.push(viewOf(table, entry));
+    for (const entry of entriesNamed(table, id)) views.push(viewOf(table, entry));
   }
   views.push(...deadOfId(server.dead, id).map(viewOfDead));
   return views;
@@ -57,9 +57,7 @@ function cancelIn(
 ): CancelOutcome {
   const { table } = served;
   let outcome: CancelOutcome = 'not-found';
-  let next: Entry | null = table.byId.get(id) ?? null;
-  for (let entry = next; entry !== null; entry = next) {
-    next = entry.twin;
+  for (const entry of entriesNamed(table, id)) {
     if (entry.lease !== null) {
       if (outcome === 'not-found') outcome = 'leased';
       continue;

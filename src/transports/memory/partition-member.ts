@@ -122,9 +122,7 @@ export function takeHold(member: PartitionMember, channel: Channel): void {
 /** Forgets a hold with all that stood in its table; the queue still has it. */
 export function dropHold(member: PartitionMember, hold: Hold): void {
   member.holds.delete(hold.channel);
-  for (let entry of hold.table.byId.values() as Iterable<Entry | null>) {
-    for (; entry !== null; entry = entry.twin) member.sources.delete(entry.tag);
-  }
+  for (const tag of hold.table.byTag.keys()) member.sources.delete(tag);
   for (const control of member.returns.keys()) {
     if (control.queue === hold.channel.queue) member.returns.delete(control);
   }

@@ -2,6 +2,7 @@
 
 import { endLeases } from '../../transport/lane-table-settle.ts';
 import { remove } from '../../transport/lane-table-lanes.ts';
+import { entriesNamed } from '../../transport/lane-table-names.ts';
 import type { CancelOutcome } from '../../transport/store.ts';
 import type { Lease } from '../../transport/transport.ts';
 import { type BrokerSubscription } from './broker.ts';
@@ -80,10 +81,7 @@ function forget(member: PartitionMember): void {
 
 function entriesOf({ holds }: PartitionMember, id: string): ReturnType<PartitionMember['find']> {
   return [...holds.values()].flatMap(({ table }) => {
-    const found = [];
-    let entry = table.byId.get(id) ?? null;
-    for (; entry !== null; entry = entry.twin) found.push({ table, entry });
-    return found;
+    return entriesNamed(table, id).map((entry) => ({ table, entry }));
   });
 }
 

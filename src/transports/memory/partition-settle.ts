@@ -16,6 +16,7 @@ import {
   ack,
   die,
   giveBack,
+  coveredEntry,
   heldEntry,
   noteFailure,
   park,
@@ -293,9 +294,6 @@ function findHeld(memberOf: MemberOf, delivery: Delivery): Found | null {
   const member = memberOf(delivery.subscription);
   const hold = member?.sources.get(delivery.tag)?.hold;
   if (member === undefined || hold === undefined) return null;
-  let entry = hold.table.byId.get(delivery.id) ?? null;
-  while (entry !== null && (entry.lease?.id !== delivery.lease.id || entry.tag !== delivery.tag)) {
-    entry = entry.twin;
-  }
+  const entry = coveredEntry(hold.table, delivery);
   return entry === null ? null : { member, hold, entry };
 }

@@ -358,7 +358,7 @@ async function close(session: Session): Promise<void> {
 
 /** What is no longer ordinary goes back with a note. */
 function noteAll(member: PartitionMember, { table }: Hold): void {
-  for (const entry of table.byId.values()) {
+  for (const entry of table.byTag.values()) {
     if (entry.attempt > 1 || entry.story !== null) writeNote(member, entry);
   }
 }
