@@ -34,6 +34,8 @@ export interface Consumer {
   start(): void;
   /** No new starts; waits for what runs, `drainMs` at most; gives back the rest. */
   stop(drainMs: number): Promise<void>;
+  /** The engine cannot go on: aborts what runs, forgets the rest, settles nothing more. */
+  fail(error: MaloteError): void;
   /** Deliveries here that are not settled yet: 0 means this consumer is idle. */
   readonly held: number;
 }
@@ -71,6 +73,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
   let concluded = 0;
   let pumping = false;
   let stopping = false;
+  let failed = false;
   let consumption: Consumption | null = null;
 
   const attempts = createAttempts({ ...options, retry: handling.retry, conclude });
@@ -84,8 +87,8 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     if (types.held > 0) grant();
   }
 
-  /** Starts handlers while slots are free. Never nested: a handler may conclude at once. */
   function pump(): void {
+    // Never nested: a handler may conclude at once.
     if (pumping) return;
     pumping = true;
     try {
@@ -118,20 +121,17 @@ export function createConsumer(options: ConsumerOptions): Consumer {
   }
 
   function finish(attempt: Attempt, laneGoesOn: boolean): void {
-    if (attempt.interruption !== 'lease-lost') leave(1);
     const { lane } = attempt;
+    let leaving = attempt.interruption === 'lease-lost' ? 0 : 1;
     if (lane !== null) {
       if (laneGoesOn) buffer.resume(lane);
-      else leave(lane.deliveries.length - lane.next);
+      else leaving += lane.deliveries.length - lane.next;
     }
+    outstanding -= leaving;
+    concluded += leaving;
     running -= 1;
     types.leave(attempt.delivery.topic);
     pump();
-  }
-
-  function leave(count: number): void {
-    outstanding -= count;
-    concluded += count;
   }
 
   function told(): void {
@@ -169,9 +169,9 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     attempt.context.abort(timeOutOf(attempt, timeoutMs));
   }
 
-  /** The handler ignores its signal: its slot is needed, its outcome is decided. */
   function abandon(attempt: Attempt): void {
     if (attempt.over) return;
+    // The handler ignores its signal: its slot is needed, its outcome is decided.
     const { id, topic: type, attempt: number } = attempt.delivery;
     events.emit({ kind: 'stuck', id, type, subscription, attempt: number, timeoutMs });
     if (attempt.interruption === 'timed-out') return attempts.timeOut(attempt);
@@ -205,11 +205,30 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     for (const { delivery } of waiting) settler.push({ kind: 'release', delivery, afterMs: 0 });
   }
 
+  function fail(error: MaloteError): void {
+    stopping = true;
+    failed = true;
+    consumption?.stop();
+    buffer.drain();
+    types.drain();
+    settler.end();
+    // No time-out keeps the process alive for what nobody waits for any more.
+    deadlines.stop();
+    for (const attempt of deadlines.running) {
+      attempt.interruption = 'lease-lost';
+      attempt.lane = null;
+      attempt.context.abort(error);
+    }
+    for (const attempt of unanswered.values()) finish(attempt, false);
+    unanswered.clear();
+  }
+
   async function stop(drainMs: number): Promise<void> {
     stopping = true;
     consumption?.stop();
     giveBackBuffered();
-    if (running > 0) await idle.within(drainMs);
+    if (running > 0) await idle.within(failed ? windUpMs : drainMs);
+    if (failed) return;
     for (const attempt of deadlines.running) {
       if (attempt.interruption === 'none') attempt.interruption = 'stopping';
       attempt.context.abort(new MaloteError('BUS_STOPPED', 'the bus stops'));
@@ -228,6 +247,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
       grant();
     },
     stop,
+    fail,
     get held() {
       return buffer.size + types.held + running + unanswered.size + settler.open;
     },

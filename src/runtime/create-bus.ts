@@ -86,7 +86,7 @@ export function assembleBus<Tx>(
     leaseMs: settings.leaseMs,
     journal: settings.journal,
     notify: (event) => events.emit(event),
-    failed: ({ code, message }) => events.emit({ kind: 'engine-trouble', code, message }),
+    failed,
   });
   const publisher = createPublisher({ link, clock, events, context: envelope });
   const registrations = new Map<string, Registration>();
@@ -94,6 +94,16 @@ export function assembleBus<Tx>(
   let starting: Promise<void> | null = null;
   let stopped: Promise<void> | null = null;
   let forgetSignals: () => void = () => {};
+
+  /** The bus is over but for its `stop`: whoever asks hears why. */
+  function failed(error: MaloteError): void {
+    if (link.failure !== null) return;
+    const { code, message } = error;
+    events.emit({ kind: 'engine-failed', code, message });
+    link.fail(error);
+    for (const consumer of consumers) consumer.fail(error);
+    publisher.fail(error);
+  }
 
   function consume<Types extends MessageTypes>(
     types: Types,
@@ -188,6 +198,7 @@ export function assembleBus<Tx>(
     unsubscribe: async (name) => await (await link.open()).queue.unsubscribe(name),
     start() {
       if (stopped !== null) return Promise.reject(busStopped());
+      if (link.failure !== null) return Promise.reject(link.failure);
       starting ??= begin().catch((error: unknown) => {
         // What failed once, such as an engine that is not there yet, may be tried again.
         starting = null;

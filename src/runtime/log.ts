@@ -81,6 +81,7 @@ function levelOf(kind: Transition['kind']): Level {
     case 'dead':
     case 'blocked':
     case 'engine-trouble':
+    case 'engine-failed':
     case 'stuck':
       return 'error';
     case 'retried':
@@ -112,7 +113,8 @@ const sentences: Partial<Record<Transition['kind'], string>> = {
   'lease-lost': 'a lease was lost; another process has the message',
   'taken-over': 'messages of a dead process were taken over',
   'wait-swallowed': 'WAIT_SWALLOWED: the handler caught what ctx threw; it was done all the same',
-  'engine-trouble': 'the engine failed',
+  'engine-trouble': 'the engine failed; it is tried again',
+  'engine-failed': 'the engine failed for good: this bus is over, stop it and create another one',
 };
 
 const silent: PinoLike = {

@@ -35,6 +35,8 @@ export interface Publisher<Tx> {
   roomMade(messages: number): void;
   /** Whoever waits for room is refused, now and from now on: a stop does not wait for others. */
   stopWaiting(): void;
+  /** The same, with what the engine failed with. */
+  fail(error: MaloteError): void;
 }
 
 interface Pending extends InLine {
@@ -228,6 +230,9 @@ export function createPublisher<Tx>(options: {
     stopWaiting() {
       stopping = true;
       for (const pending of line.drain()) refuse(pending, stopped(pending.outgoing.id));
+    },
+    fail(error) {
+      for (const pending of line.drain()) settleRejected(pending, error);
     },
   };
 }

@@ -20,6 +20,8 @@ export interface Settler {
   readonly open: number;
   /** No more second tries. */
   giveUp(): void;
+  /** The engine is gone: forgets what is not answered, and whatever is pushed from now on. */
+  end(): void;
 }
 
 const retryMs = 50;
@@ -47,6 +49,7 @@ export function createSettler(options: {
   let scheduled = false;
   let troubled = false;
   let final = false;
+  let isOver = false;
   let idle: (() => void)[] = [];
 
   function send(): void {
@@ -61,6 +64,7 @@ export function createSettler(options: {
     underWay += 1;
     queue.settle(sending).then(
       (outcomes) => {
+        if (isOver) return;
         underWay -= 1;
         let concluded = 0;
         for (let index = 0; index < sending.length; index++) {
@@ -76,6 +80,7 @@ export function createSettler(options: {
         recover();
       },
       (error: unknown) => {
+        if (isOver) return;
         underWay -= 1;
         trouble(sending, error);
         recover();
@@ -133,7 +138,8 @@ export function createSettler(options: {
   async function oneByOne(): Promise<void> {
     while (again.length > 0) {
       const [settlement] = again;
-      const outcome = await settleAlone(settlement!, options);
+      const outcome = await settleAlone(settlement!, { queue, events, isOver: () => isOver });
+      if (isOver) return;
       if (outcome === 'not-now' && !final) return rest(() => void oneByOne());
       again.shift();
       conclude(settlement!, outcome === 'not-now' ? 'lease-lost' : outcome);
@@ -152,6 +158,7 @@ export function createSettler(options: {
 
   return {
     push(settlement) {
+      if (isOver) return;
       open += 1;
       batch.push(settlement);
       if (scheduled) return;
@@ -166,6 +173,13 @@ export function createSettler(options: {
     giveUp() {
       final = true;
     },
+    end() {
+      isOver = true;
+      batch = [];
+      again = [];
+      cure = null;
+      closed(open);
+    },
   };
 }
 
@@ -179,7 +193,7 @@ function codeOf(error: unknown): ErrorCode {
  */
 async function settleAlone(
   settlement: Settlement,
-  { queue, events }: { readonly queue: Queue; readonly events: Events },
+  { queue, events, isOver }: { readonly queue: Queue; readonly events: Events; isOver(): boolean },
 ): Promise<SettleOutcome | 'not-now'> {
   const { delivery } = settlement;
   const plain: Settlement = {
@@ -193,6 +207,7 @@ async function settleAlone(
       const [outcome] = await queue.settle([one]);
       return outcome!;
     } catch (error) {
+      if (isOver()) return 'not-now';
       const code = codeOf(error);
       events.emit({ kind: 'engine-trouble', code, message: String(error) });
       if (code === 'BUS_STOPPED') return 'lease-lost';

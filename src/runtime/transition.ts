@@ -65,7 +65,8 @@ export type Transition =
   | { readonly kind: 'resumed'; readonly subscription: string }
   | { readonly kind: 'started-bus' }
   | { readonly kind: 'stopped-bus' }
-  | { readonly kind: 'engine-trouble'; readonly code: string; readonly message: string };
+  | { readonly kind: 'engine-trouble'; readonly code: string; readonly message: string }
+  | { readonly kind: 'engine-failed'; readonly code: string; readonly message: string };
 
 /** Why a delivery went back with its attempt unspent. */
 export type ReleaseReason = 'asked' | 'stopping' | 'newer-version' | 'unknown-type';

@@ -35,7 +35,7 @@
  */
 
 import type { Clock } from '../clock.ts';
-import type { MaloteError } from '../errors.ts';
+import type { ErrorCode, MaloteError } from '../errors.ts';
 import type { DeadReason, Failure, Suspicion } from '../message/life.ts';
 import type { Capabilities } from './capabilities.ts';
 import type { Store } from './store.ts';
@@ -66,7 +66,10 @@ export interface Host {
   readonly journal: JournalMode;
   /** Hears what the engine did by itself. Must not throw. */
   notify(event: EngineEvent): void;
-  /** Hears that the transport cannot go on, for example because the file is corrupt. */
+  /**
+   * Hears, once and not before `open` has answered, that the transport cannot go on, for example
+   * because the file is corrupt. Every call rejects with that error then; `close` still settles.
+   */
   failed(error: MaloteError): void;
 }
 
@@ -210,6 +213,8 @@ export type JournalMode = 'off' | 'exceptions';
 
 /** What an engine did without being asked by this process. */
 export type EngineEvent =
+  /** Something failed that no call was told of. It may pass. */
+  | { readonly kind: 'engine-trouble'; readonly code: ErrorCode; readonly message: string }
   | {
       readonly kind: 'waiting';
       readonly facts: readonly FactId[];

@@ -7,9 +7,8 @@
  */
 
 import { realpathSync, statSync } from 'node:fs';
-import type { Clock } from '../../clock.ts';
 import { MaloteError } from '../../errors.ts';
-import type { Join, Outgoing, PublishOutcome } from '../../transport/transport.ts';
+import type { Host, Join, Outgoing, PublishOutcome } from '../../transport/transport.ts';
 import { isInvalidState, toMaloteError } from './driver-errors.ts';
 import type { OpenedFile } from './file.ts';
 import { closeLedger, createLedger, dropLedger, flush, type Ledger, openLedger } from './ledger.ts';
@@ -27,8 +26,7 @@ export interface SqliteTransaction {
 export interface JoinOptions {
   readonly file: OpenedFile;
   readonly where: string;
-  readonly clock: Clock;
-  readonly keepsJournal: boolean;
+  readonly host: Pick<Host, 'clock' | 'journal'>;
   check(): void;
   /** Called once the caller's transaction seems to be over. */
   ended(): void;
@@ -39,7 +37,8 @@ const watchedTurns = 8;
 const watchMs = [1, 2, 4, 8, 16, 32] as const;
 
 export function createJoin(options: JoinOptions): Join<SqliteTransaction> {
-  const { file, where, clock, keepsJournal } = options;
+  const { file, where } = options;
+  const { clock, journal } = options.host;
   const ledgers = new WeakMap<SqliteTransaction, Ledger>();
   const watched = new WeakSet<SqliteTransaction>();
 
@@ -47,7 +46,7 @@ export function createJoin(options: JoinOptions): Join<SqliteTransaction> {
     const known = ledgers.get(tx);
     if (known !== undefined) return known;
     requireSameFile(tx, file, where);
-    const ledger = createLedger(tx, { keepsJournal });
+    const ledger = createLedger(tx, { keepsJournal: journal === 'exceptions' });
     ledgers.set(tx, ledger);
     return ledger;
   }

@@ -38,6 +38,7 @@ export interface LoopOptions {
   /** Asks whether another connection changed the file. */
   readonly dataVersion: () => number;
   notify(event: EngineEvent): void;
+  /** Called once, when there are no more turns because of this. */
   failed(error: MaloteError): void;
   /** Called after a commit that made something ready for others. */
   ring(): void;
@@ -169,7 +170,8 @@ export function createLoop(options: LoopOptions): Loop {
       // Who closes does not wait for a file that is broken.
       const until = options.isClosing() ? Number.POSITIVE_INFINITY : clock.monotonic();
       expireCalls(intake, until, error);
-      if (!isTroubled) options.failed(error);
+      const { code, message } = error;
+      if (!isTroubled) options.notify({ kind: 'engine-trouble', code, message });
       isTroubled = true;
     }
     again?.cancel();
@@ -180,6 +182,7 @@ export function createLoop(options: LoopOptions): Loop {
   }
 
   function end(error: MaloteError): void {
+    if (ended !== null) return;
     stop(error);
     options.failed(error);
   }

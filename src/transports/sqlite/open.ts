@@ -8,25 +8,16 @@ import type { Host, Queue, Transport } from '../../transport/transport.ts';
 import { type Bell, createBell } from './bell.ts';
 import { type Calls, createCalls } from './calls.ts';
 import { startCheckpoints } from './checkpoint.ts';
-import { wantsSeclusion } from './claim.ts';
 import { createConsumer } from './consumers.ts';
+import { createSession } from './create-session.ts';
 import { toMaloteError } from './driver-errors.ts';
 import { openFile } from './file.ts';
-import { createFileTime } from './file-time.ts';
 import { createJoin, type SqliteTransaction } from './join.ts';
-import { createLeaseBook } from './lease-book.ts';
-import { enterHousehold, type Membership } from './household.ts';
-import { createLedger, refresh } from './ledger.ts';
+import { refresh } from './ledger.ts';
 import { createLoop, type Loop } from './loop.ts';
 import { leave } from './return-all.ts';
-import { createNaming } from './naming.ts';
 import { migrations } from './schema.ts';
 import type { Session } from './session.ts';
-import { redriveTexts } from './statements/redrives.ts';
-import { sessionTexts } from './statements/sessions.ts';
-import { prepareAll } from './statements/sql.ts';
-import { subscriptionTexts } from './statements/subscriptions.ts';
-import { viewTexts } from './statements/views.ts';
 import { createStore } from './store.ts';
 import { subscribe, unsubscribe } from './subscribe.ts';
 import type { Intake } from './turn.ts';
@@ -54,18 +45,10 @@ export async function openTransport(
   const file = openFile(path, { durability, migrations });
   const where = `sqlite file "${file.path}"`;
   const { db } = file;
-  const keepsJournal = host.journal === 'exceptions';
-  const session: Session = createSession(db, host, () =>
-    enterHousehold(`${host.process} ${file.identity}`, {
-      out: () => session.book.out,
-      wantsIt: () => wantsSeclusion(session),
-      schedule: () => loop.schedule(),
-    }),
-  );
+  const session = createSession(file, host, () => loop.schedule());
   const intake = createIntake();
   const checkpoints = startCheckpoints({ path: file.path, clock: host.clock });
-  const version = db.prepare('pragma data_version');
-  let state: 'open' | 'closing' | 'closed' = 'open';
+  let state: 'opening' | 'open' | 'closing' | 'closed' = 'opening';
   let closing: Promise<void> | null = null;
   let bell: Bell | null = null;
   const loop = createLoop({
@@ -74,9 +57,10 @@ export async function openTransport(
     db,
     clock: host.clock,
     where,
-    dataVersion: () => Number(Object.values(version.get()!)[0]),
+    dataVersion: dataVersionOf(db),
     notify: host.notify,
-    failed: host.failed,
+    // Who opens hears of it by the rejection.
+    failed: (error) => state !== 'opening' && host.failed(error),
     ring: () => bell?.ring(),
     met: (peers) => bell?.peers(peers),
     begin: () => checkpoints.begin(db),
@@ -149,11 +133,12 @@ export async function openTransport(
     release('unsaid');
     throw toMaloteError(error, where);
   }
+  state = 'open';
   bell = startBell(file.path, host, running);
   return {
     queue: createQueue(running),
     store: createStore({ run, read, now: session.time.now }),
-    join: createJoin({ file, where, clock: host.clock, keepsJournal, check, ended: loop.look }),
+    join: createJoin({ file, where, host, check, ended: loop.look }),
     close() {
       if (state === 'closed') return Promise.resolve();
       state = 'closing';
@@ -242,6 +227,12 @@ function createQueue({ session, intake, loop, command, check }: Running): Queue 
   };
 }
 
+/** Asks whether another connection changed the file. */
+function dataVersionOf(db: DatabaseSync): () => number {
+  const version = db.prepare('pragma data_version');
+  return () => Number(Object.values(version.get()!)[0]);
+}
+
 function createIntake(): Intake {
   const serials = { last: 0 };
   return {
@@ -252,36 +243,6 @@ function createIntake(): Intake {
     ),
     // A large body weighs as much as many small ones.
     publishes: createCalls(serials, ({ body }) => 1 + (body.length >> 12)),
-  };
-}
-
-function createSession(db: DatabaseSync, host: Host, enter: () => Membership): Session {
-  const keepsJournal = host.journal === 'exceptions';
-  const ledger = createLedger(db, { keepsJournal });
-  return {
-    id: 0,
-    isRegistered: false,
-    process: host.process,
-    leaseMs: host.leaseMs,
-    random: host.random,
-    time: createFileTime(host.clock, host.leaseMs),
-    ledger,
-    book: createLeaseBook(),
-    rows: prepareAll(db, sessionTexts),
-    registry: prepareAll(db, subscriptionTexts),
-    views: prepareAll(db, viewTexts),
-    redrives: prepareAll(db, redriveTexts),
-    consumers: [],
-    events: ledger.events,
-    lost: [],
-    staged: [],
-    reserved: new Map(),
-    topologyVersion: -1,
-    naming: createNaming(),
-    isBehind: false,
-    lastChore: 0,
-    // Last: once it is a member others look at it.
-    household: enter(),
   };
 }
 
