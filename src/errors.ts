@@ -16,6 +16,7 @@ export type ErrorCode =
   | 'ENGINE_CORRUPT'
   | 'ENGINE_FAILED'
   | 'ENGINE_FULL'
+  | 'ENGINE_GONE'
   | 'ENGINE_MISMATCH'
   | 'ENGINE_READ_ONLY'
   | 'ENGINE_VERSION'

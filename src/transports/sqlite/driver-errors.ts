@@ -62,7 +62,12 @@ export function isInvalidState(error: unknown): boolean {
   return stringCodeOf(error) === 'ERR_INVALID_STATE';
 }
 
-const fatalCodes: readonly ErrorCode[] = ['ENGINE_CORRUPT', 'ENGINE_READ_ONLY', 'ENGINE_VERSION'];
+const fatalCodes: readonly ErrorCode[] = [
+  'ENGINE_CORRUPT',
+  'ENGINE_GONE',
+  'ENGINE_READ_ONLY',
+  'ENGINE_VERSION',
+];
 
 function codeOf(error: unknown): ErrorCode {
   if (error instanceof MaloteError) return error.code;

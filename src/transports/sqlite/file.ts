@@ -64,12 +64,17 @@ export function openFile(path: string, options: FileOptions): OpenedFile {
   try {
     db = openConnection(real, { timeout: busyTryMs });
     setUp(db, where, options);
-    const { dev, ino } = statSync(real, { bigint: true });
-    return { db, path: real, identity: `${dev}:${ino}` };
+    return { db, path: real, identity: identityOf(real) ?? 'none' };
   } catch (error) {
     db?.close();
     throw toMaloteError(error, where);
   }
+}
+
+/** Which file a path means at the moment: `device:inode`, or null. */
+export function identityOf(path: string): string | null {
+  const found = statSync(path, { bigint: true, throwIfNoEntry: false });
+  return found === undefined ? null : `${found.dev}:${found.ino}`;
 }
 
 /** Refuses an SQLite that is known to lose commits. */

@@ -6,11 +6,12 @@
  * connection. What the caller rolls back must leave no trace in them.
  */
 
-import { realpathSync, statSync } from 'node:fs';
+import { realpathSync } from 'node:fs';
 import { MaloteError } from '../../errors.ts';
 import type { Host, Join, Outgoing, PublishOutcome } from '../../transport/transport.ts';
-import { isInvalidState, toMaloteError } from './driver-errors.ts';
-import type { OpenedFile } from './file.ts';
+import { isFatal, isInvalidState, toMaloteError } from './driver-errors.ts';
+import { identityOf, type OpenedFile } from './file.ts';
+import type { FileGuard } from './file-guard.ts';
 import { closeLedger, createLedger, dropLedger, flush, type Ledger, openLedger } from './ledger.ts';
 import { nobody } from './place.ts';
 import { publishOne } from './publish.ts';
@@ -25,6 +26,7 @@ export interface SqliteTransaction {
 
 export interface JoinOptions {
   readonly file: OpenedFile;
+  readonly guard: FileGuard;
   readonly where: string;
   readonly host: Pick<Host, 'clock' | 'journal'>;
   check(): void;
@@ -86,6 +88,7 @@ export function createJoin(options: JoinOptions): Join<SqliteTransaction> {
       options.check();
       if (isOver(tx)) throw transactionRequired(where);
       try {
+        options.guard.check();
         const outcomes = publishAnew(tx, batch);
         if (!watched.has(tx)) {
           watched.add(tx);
@@ -93,6 +96,7 @@ export function createJoin(options: JoinOptions): Join<SqliteTransaction> {
         }
         return outcomes;
       } catch (error) {
+        if (isFatal(error)) options.ended();
         throw toMaloteError(error, where);
       }
     },
@@ -130,8 +134,7 @@ function requireSameFile(tx: SqliteTransaction, file: OpenedFile, where: string)
   const location = tx.location();
   if (location !== null && location !== '') {
     const real = realpathSync.native(location);
-    const { dev, ino } = statSync(real, { bigint: true });
-    if (real === file.path && `${dev}:${ino}` === file.identity) return;
+    if (real === file.path && identityOf(real) === file.identity) return;
   }
   throw new MaloteError(
     'ENGINE_MISMATCH',

@@ -10,8 +10,9 @@ import { type Calls, createCalls } from './calls.ts';
 import { startCheckpoints } from './checkpoint.ts';
 import { createConsumer } from './consumers.ts';
 import { createSession } from './create-session.ts';
-import { toMaloteError } from './driver-errors.ts';
+import { isFatal, toMaloteError } from './driver-errors.ts';
 import { openFile } from './file.ts';
+import { createFileGuard } from './file-guard.ts';
 import { createJoin, type SqliteTransaction } from './join.ts';
 import { refresh } from './ledger.ts';
 import { createLoop, type Loop } from './loop.ts';
@@ -46,6 +47,7 @@ export async function openTransport(
   const where = `sqlite file "${file.path}"`;
   const { db } = file;
   const session = createSession(file, host, () => loop.schedule());
+  const guard = createFileGuard(file, host.clock);
   const intake = createIntake();
   const checkpoints = startCheckpoints({ path: file.path, clock: host.clock });
   let state: 'opening' | 'open' | 'closing' | 'closed' = 'opening';
@@ -63,7 +65,10 @@ export async function openTransport(
     failed: (error) => state !== 'opening' && host.failed(error),
     ring: () => bell?.ring(),
     met: (peers) => bell?.peers(peers),
-    begin: () => checkpoints.begin(db),
+    begin() {
+      guard.check();
+      checkpoints.begin(db);
+    },
     isClosing: () => state === 'closing',
   });
 
@@ -89,6 +94,7 @@ export async function openTransport(
   async function read<Answer>(look: (session: Session) => Answer): Promise<Answer> {
     check();
     try {
+      guard.check();
       db.exec('begin');
       try {
         refresh(session.ledger);
@@ -97,6 +103,8 @@ export async function openTransport(
         db.exec('commit');
       }
     } catch (error) {
+      // A turn finds out what it means.
+      if (isFatal(error)) loop.look();
       throw toMaloteError(error, where);
     }
   }
@@ -138,7 +146,7 @@ export async function openTransport(
   return {
     queue: createQueue(running),
     store: createStore({ run, read, now: session.time.now }),
-    join: createJoin({ file, where, host, check, ended: loop.look }),
+    join: createJoin({ file, guard, where, host, check, ended: loop.look }),
     close() {
       if (state === 'closed') return Promise.resolve();
       state = 'closing';
