@@ -209,7 +209,15 @@ export function createPublisher<Tx>(options: {
   }
 
   async function openAndJoin(sealed: Outgoing | Promise<Outgoing>, tx: Tx): Promise<Published> {
-    return await join(await link.open(), await sealed, tx);
+    const outgoing = await sealed;
+    let transport: Transport<Tx>;
+    try {
+      transport = await link.open();
+    } catch (error) {
+      if (!(error instanceof MaloteError) || error.code !== 'ENGINE_BUSY') throw error;
+      throw lockedByItself(error, outgoing.id);
+    }
+    return await join(transport, outgoing, tx);
   }
 
   function join(transport: Transport<Tx>, outgoing: Outgoing, tx: Tx): Promise<Published> {
@@ -252,6 +260,11 @@ function transactionsMissing(): MaloteError {
     'CAPABILITY_MISSING',
     'publish: tx needs an engine that is a database the caller has transactions in',
   );
+}
+
+function lockedByItself(error: MaloteError, id: string): MaloteError {
+  const cure = 'if tx itself holds the lock, call bus.start(), or publish once, before it begins';
+  return new MaloteError(error.code, `${error.message}; ${cure}`, { cause: error, id });
 }
 
 function queueFull(id: string, subscription: string): MaloteError {

@@ -7,6 +7,7 @@ import { MaloteError } from '../../errors.ts';
 import { settleTurns } from '../../testing/virtual-clock.ts';
 import {
   idsOf,
+  leaseMs,
   numbered,
   outgoing,
   sqliteBench,
@@ -29,6 +30,41 @@ test('a consumer gets it right after the commit, before the file is looked at by
   await bench.clock.advance(64);
 
   assert.deepEqual(idsOf(consumer.received), ['m']);
+});
+
+test('a process can be opened while the transaction it is to join holds the lock', async () => {
+  const bench = sqliteBench();
+  const first = await bench.open();
+  await first.subscribe();
+  const tx = bench.connect();
+
+  tx.exec('begin immediate');
+  const process = await bench.open();
+  assert.deepEqual(join(process, tx, 'm'), [{ kind: 'stored' }]);
+  tx.exec('commit');
+  await bench.clock.advance(10);
+
+  assert.deepEqual(idsOf(await process.consume().take(5)), ['m']);
+  assert.equal(bench.rows('select 1 from ml_session').length, 2, 'it has registered meanwhile');
+  await process.transport.close();
+});
+
+test('a process that was opened under a long transaction comes to work after it', async () => {
+  const bench = sqliteBench();
+  const first = await bench.open();
+  await first.subscribe();
+  const tx = bench.connect();
+
+  tx.exec('begin immediate');
+  const process = await bench.open();
+  const consumer = process.consume();
+  await bench.clock.advance(2 * leaseMs);
+  assert.deepEqual(join(process, tx, 'm'), [{ kind: 'stored' }]);
+  tx.exec('commit');
+  await bench.clock.advance(200);
+
+  assert.deepEqual(idsOf(await consumer.take(5)), ['m']);
+  assert.deepEqual(process.failures, []);
 });
 
 test('a rollback leaves no message and no topic, whoever makes the next one', async () => {

@@ -38,6 +38,10 @@ export interface LoopOptions {
   /** Asks whether another connection changed the file. */
   readonly dataVersion: () => number;
   notify(event: EngineEvent): void;
+  /** Called after the first commit: the session has its row from here on. */
+  registered(): void;
+  /** Called when another connection was in the way of a turn. */
+  busy(): void;
   /** Called once, when there are no more turns because of this. */
   failed(error: MaloteError): void;
   /** Called after a commit that made something ready for others. */
@@ -102,7 +106,10 @@ export function createLoop(options: LoopOptions): Loop {
     if (result === null) return;
     isTroubled = false;
     agenda = result.agenda;
-    session.isRegistered = true;
+    if (!session.isRegistered) {
+      session.isRegistered = true;
+      options.registered();
+    }
     gone.clear();
     for (const calls of everyCall) calls.commit();
     const leases = book.touched.length > 0 ? suspectsBack(book.touched) : null;
@@ -162,6 +169,7 @@ export function createLoop(options: LoopOptions): Loop {
     isScheduled = true;
     deadlineAt = clock.monotonic() + session.leaseMs;
     clock.setTimer(run, busyMs + session.random());
+    options.busy();
   }
 
   /** After a failure that may pass; the host hears of one that no call was told of. */

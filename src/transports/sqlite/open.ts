@@ -42,8 +42,7 @@ export async function openTransport(
   options: OpenOptions,
   host: Host,
 ): Promise<Transport<SqliteTransaction>> {
-  const { path, durability } = options;
-  const file = openFile(path, { durability, migrations });
+  const file = openFile(options.path, { durability: options.durability, migrations });
   const where = `sqlite file "${file.path}"`;
   const { db } = file;
   const session = createSession(file, host, () => loop.schedule());
@@ -53,6 +52,7 @@ export async function openTransport(
   let state: 'opening' | 'open' | 'closing' | 'closed' = 'opening';
   let closing: Promise<void> | null = null;
   let bell: Bell | null = null;
+  const met = createSignal();
   const loop = createLoop({
     session,
     intake,
@@ -61,7 +61,6 @@ export async function openTransport(
     where,
     dataVersion: dataVersionOf(db),
     notify: host.notify,
-    // Who opens hears of it by the rejection.
     failed: (error) => state !== 'opening' && host.failed(error),
     ring: () => bell?.ring(),
     met: (peers) => bell?.peers(peers),
@@ -70,6 +69,10 @@ export async function openTransport(
       checkpoints.begin(db);
     },
     isClosing: () => state === 'closing',
+    registered() {
+      bell = startBell(file.path, host, { session, loop });
+    },
+    busy: met.resolve,
   });
 
   function check(): void {
@@ -134,17 +137,16 @@ export async function openTransport(
     if (state !== 'closed') release(goodbye);
   }
 
-  const running: Running = { session, intake, loop, command, check };
   try {
-    await command(() => null);
+    // Who holds the lock may be the transaction a publish is to join: then the row comes later.
+    await Promise.race([command(() => null), met.promise]);
   } catch (error) {
     release('unsaid');
     throw toMaloteError(error, where);
   }
   state = 'open';
-  bell = startBell(file.path, host, running);
   return {
-    queue: createQueue(running),
+    queue: createQueue({ session, intake, loop, command, check }),
     store: createStore({ run, read, now: session.time.now }),
     join: createJoin({ file, guard, where, host, check, ended: loop.look }),
     close() {
@@ -159,7 +161,11 @@ export async function openTransport(
   };
 }
 
-function startBell(path: string, { clock }: Host, { session, loop }: Running): Bell {
+function startBell(
+  path: string,
+  { clock }: Host,
+  { session, loop }: Pick<Running, 'session' | 'loop'>,
+): Bell {
   return createBell({
     path,
     sessionId: session.id,
@@ -233,6 +239,14 @@ function createQueue({ session, intake, loop, command, check }: Running): Queue 
       };
     },
   };
+}
+
+function createSignal(): { readonly promise: Promise<void>; resolve(): void } {
+  let resolve = (): void => {};
+  const promise = new Promise<void>((fulfil) => {
+    resolve = fulfil;
+  });
+  return { promise, resolve: () => resolve() };
 }
 
 /** Asks whether another connection changed the file. */
