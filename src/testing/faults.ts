@@ -94,7 +94,8 @@ export function withFaults<Tx>(
   function wrapQueue(queue: Queue, die: () => Promise<never>): Queue {
     return {
       ...queue,
-      publish: (batch) => publish(queue, batch),
+      publish: async (batch) => loseReplies(batch, await queue.publish(batch)),
+      forward: async (batch) => loseReplies(batch, await queue.forward(batch)),
       settle: (batch) => settle(queue, batch, die),
       consume(subscription, demand, sink) {
         return queue.consume(subscription, demand, wrapSink(sink, die));
@@ -102,11 +103,10 @@ export function withFaults<Tx>(
     };
   }
 
-  async function publish(
-    queue: Queue,
+  function loseReplies(
     batch: readonly Outgoing[],
-  ): Promise<readonly PublishOutcome[]> {
-    const outcomes = await queue.publish(batch);
+    outcomes: readonly PublishOutcome[],
+  ): readonly PublishOutcome[] {
     return outcomes.map((outcome, index) =>
       goesOff('lose-reply', [batch[index]!.topic])
         ? { kind: 'indeterminate', error: lost }

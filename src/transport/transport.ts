@@ -48,6 +48,8 @@ export type { FactId, OnDead, SubscriptionSpec } from './subscription.ts';
 export interface Engine<Tx = never> {
   /** Lower-case name for errors, events and the guarantees page. */
   readonly name: string;
+  /** Equal for engines that reach the same messages. Known before anything is opened. */
+  readonly address: string;
   readonly capabilities: Capabilities;
   /** Connects, creates or migrates what the engine needs, starts this process's session. */
   open(host: Host): Promise<Transport<Tx>>;
@@ -102,6 +104,11 @@ export interface Queue {
   unsubscribe(name: string): Promise<boolean>;
   /** One outcome per message, in order. Messages of one batch keep their order per key. */
   publish(batch: readonly Outgoing[]): Promise<readonly PublishOutcome[]>;
+  /**
+   * Publishes for a relay: behind a message that found no room nothing of its key is stored, and
+   * answers `full` as well.
+   */
+  forward(batch: readonly Outgoing[]): Promise<readonly PublishOutcome[]>;
   /** Starts deliveries of a registered subscription, never more than granted. */
   consume(subscription: string, demand: Demand, sink: Sink): Consumption;
   /** One outcome per settlement, in order. A lost lease is an outcome, not an error. */

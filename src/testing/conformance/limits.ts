@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import type { ConformanceCase } from './case.ts';
 import { drain, expectDone, expectState } from './flow.ts';
-import { ack, idsOf, messages, numbered } from './settlements.ts';
+import { ack, idsOf, messages, numbered, outgoing } from './settlements.ts';
 
 export const limits: readonly ConformanceCase[] = [
   {
@@ -67,6 +67,37 @@ export const limits: readonly ConformanceCase[] = [
       const roomy = connection.consume('roomy');
       await connection.settled(ack(await roomy.one()));
       roomy.grant(3);
+      await roomy.nothing();
+    },
+  },
+  {
+    id: 'full-forward',
+    promise: 'G5',
+    title: 'behind a forwarded message that found no room nothing of its key is stored',
+    needs: {},
+    async run(harness) {
+      const connection = await harness.open();
+      await connection.subscribe(
+        { name: 'tight', topics: ['a'], maxDepth: 1 },
+        { name: 'roomy', topics: ['b'] },
+      );
+      await connection.publish({ id: 'first', topic: 'a', key: 'other' });
+      const batch = [
+        outgoing({ id: 'm1', topic: 'a', key: 'k' }),
+        outgoing({ id: 'm2', topic: 'b', key: 'k' }),
+        outgoing({ id: 'm3', topic: 'b', key: 'l' }),
+        outgoing({ id: 'm4', topic: 'a' }),
+        outgoing({ id: 'm5', topic: 'b' }),
+      ];
+
+      const outcomes = await connection.queue.forward(batch);
+
+      const full = { kind: 'full', subscription: 'tight' };
+      const stored = { kind: 'stored' };
+      assert.deepEqual(outcomes, [full, full, stored, full, stored]);
+      const roomy = connection.consume('roomy');
+      assert.deepEqual(idsOf(await roomy.receive(2)).toSorted(), ['m3', 'm5']);
+      roomy.grant(5);
       await roomy.nothing();
     },
   },

@@ -3,6 +3,7 @@
  * is made; none of them includes an ack.
  */
 
+import { forwardOne, type Stopped } from '../../transport/forward.ts';
 import type { Step } from '../../transport/lane-table.ts';
 import type {
   EngineEvent,
@@ -42,6 +43,17 @@ export function publishOne(broker: Broker, given: Outgoing, asking: Asking): Pub
   }
   for (const to of members) accept(broker, to, { message, acceptedAt, now: asking.now });
   return { kind: 'stored' };
+}
+
+export function forwardAll(
+  broker: Broker,
+  batch: readonly Outgoing[],
+  asking: Asking,
+): PublishOutcome[] {
+  const stopped: Stopped = new Map();
+  return batch.map((given) =>
+    forwardOne(stopped, given, (message) => publishOne(broker, message, asking)),
+  );
 }
 
 interface Accepting {

@@ -56,6 +56,7 @@ export function memory(options: MemoryOptions = {}): Engine {
   const server = createServer();
   return {
     name: 'memory',
+    address: newAddress(),
     capabilities: lanesCapabilities,
     open: async (host) => openLanes(server, host),
   };
@@ -65,9 +66,17 @@ function partitioned(partitions: number): Engine {
   const broker = createBroker(partitions);
   return {
     name: 'memory',
+    address: newAddress(),
     capabilities: partitionsCapabilities,
     open: async (host) => openPartitions(broker, host),
   };
+}
+
+let servers = 0;
+
+function newAddress(): string {
+  servers += 1;
+  return `memory:${servers}`;
 }
 
 const known = ['shape', 'partitions'];

@@ -16,6 +16,7 @@ import {
   type LaneTable,
   type Step,
 } from '../../transport/lane-table.ts';
+import { forwardOne, type Stopped } from '../../transport/forward.ts';
 import { push } from '../../transport/lane-table-lanes.ts';
 import { endLeases } from '../../transport/lane-table-settle.ts';
 import { wake } from '../../transport/lane-table-wake.ts';
@@ -101,13 +102,33 @@ export function publishAll(
   step: Step,
 ): PublishOutcome[] {
   const touched = new Set<Served>();
-  const outcomes = batch.map((message) => {
-    const members = server.catalog.byTopic.get(message.topic);
-    for (const served of members ?? []) touched.add(served);
-    return publishOne(server, { message, members: members ?? [] }, step);
-  });
+  const outcomes = batch.map((message) => publishInto(server, { message, touched }, step));
   for (const served of touched) alert(served);
   return outcomes;
+}
+
+export function forwardAll(
+  server: Server,
+  batch: readonly Outgoing[],
+  step: Step,
+): PublishOutcome[] {
+  const touched = new Set<Served>();
+  const stopped: Stopped = new Map();
+  const outcomes = batch.map((given) =>
+    forwardOne(stopped, given, (message) => publishInto(server, { message, touched }, step)),
+  );
+  for (const served of touched) alert(served);
+  return outcomes;
+}
+
+function publishInto(
+  server: Server,
+  { message, touched }: { readonly message: Outgoing; readonly touched: Set<Served> },
+  step: Step,
+): PublishOutcome {
+  const members = server.catalog.byTopic.get(message.topic);
+  for (const served of members ?? []) touched.add(served);
+  return publishOne(server, { message, members: members ?? [] }, step);
 }
 
 function publishOne(

@@ -3,7 +3,14 @@
 import type { Store } from '../../transport/store.ts';
 import type { Host, Queue, Transport } from '../../transport/transport.ts';
 import { pageOfDead } from './dead-letters.ts';
-import { markAll, publishAll, subscribeAll, unsubscribeOne, type Server } from './lanes-server.ts';
+import {
+  forwardAll,
+  markAll,
+  publishAll,
+  subscribeAll,
+  unsubscribeOne,
+  type Server,
+} from './lanes-server.ts';
 import { startSession, type LanesSession } from './lanes-session.ts';
 import { settleAll } from './lanes-settle.ts';
 import {
@@ -32,6 +39,7 @@ function queueOf(server: Server, session: LanesSession): Queue {
     subscribe: async (specifications) => subscribeAll(server, specifications, session.act()),
     unsubscribe: async (name) => unsubscribeOne(server, name, session.act()),
     publish: async (batch) => await nextTurn(publishAll(server, batch, session.act())),
+    forward: async (batch) => await nextTurn(forwardAll(server, batch, session.act())),
     consume: session.consume,
     settle: async (batch) => settleAll(server, batch, session.act()),
     mark: async (changes) => markAll(server, changes, session.act()),

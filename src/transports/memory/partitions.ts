@@ -29,7 +29,7 @@ import { tick } from './broker-queues.ts';
 import { appendFacts, readOn, replay } from './broker-facts.ts';
 import { createLedger, keepLedger, workName } from './broker-ledgers.ts';
 import { comeBack, join, leave, letGo, remove as removeMember } from './broker-members.ts';
-import { publishOne, subscribeAll, unsubscribeOne } from './broker-steps.ts';
+import { forwardAll, publishOne, subscribeAll, unsubscribeOne } from './broker-steps.ts';
 import {
   claimAll,
   handOut,
@@ -156,6 +156,11 @@ function queueOf(session: Session): Queue {
     async publish(batch) {
       const by = asking();
       const outcomes = batch.map((message) => publishOne(broker, message, by));
+      await confirm(broker);
+      return outcomes;
+    },
+    async forward(batch) {
+      const outcomes = forwardAll(broker, batch, asking());
       await confirm(broker);
       return outcomes;
     },

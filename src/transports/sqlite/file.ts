@@ -92,6 +92,21 @@ export function requireSqlite(version: string): void {
   }
 }
 
+/** The path by which two names of one file are known to be the same; also before it exists. */
+export function addressOf(path: string): string {
+  const absolute = resolve(path);
+  try {
+    return realpathSync.native(absolute);
+  } catch {
+    // Not there yet, or not to be reached: opening it will say why.
+  }
+  try {
+    return join(realpathSync.native(dirname(absolute)), basename(absolute));
+  } catch {
+    return absolute;
+  }
+}
+
 function findOrCreate(path: string): string {
   checkPath(path);
   const absolute = resolve(path);

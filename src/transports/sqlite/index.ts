@@ -7,6 +7,7 @@ import { optionInvalid, optionUnknown } from '../../errors.ts';
 import type { Capabilities } from '../../transport/capabilities.ts';
 import type { Engine } from '../../transport/transport.ts';
 import type { SqliteTransaction } from './join.ts';
+import { addressOf } from './file.ts';
 import { openTransport } from './open.ts';
 import { maxBodyBytes } from './publish.ts';
 
@@ -41,6 +42,9 @@ export function sqlite(path: string, options: SqliteOptions = {}): Engine<Sqlite
   };
   return {
     name: 'sqlite',
+    get address() {
+      return `sqlite:${addressOf(path)}`;
+    },
     capabilities,
     open: (host) => openTransport({ path, durability }, host),
   };

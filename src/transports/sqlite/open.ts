@@ -209,6 +209,19 @@ function createQueue({ session, intake, loop, command, check }: Running): Queue 
     },
     // The two that are called for every message: no more promises than one each.
     publish: (batch) => take(intake.publishes, batch),
+    async forward(batch) {
+      check();
+      if (batch.length === 0) return [];
+      const answer = take(intake.publishes, batch);
+      const { last: serial } = intake.serials;
+      // What a turn that fails has noted stays: it only holds a key back until it is sent again.
+      intake.forwards.set(serial, new Map());
+      try {
+        return await answer;
+      } finally {
+        intake.forwards.delete(serial);
+      }
+    },
     settle: (batch) => take(intake.settlements, batch),
     async mark(changes) {
       await take(intake.marks, changes);
@@ -258,6 +271,8 @@ function dataVersionOf(db: DatabaseSync): () => number {
 function createIntake(): Intake {
   const serials = { last: 0 };
   return {
+    serials,
+    forwards: new Map(),
     commands: createCalls(serials),
     marks: createCalls(serials),
     settlements: createCalls(serials, ({ kind, ...settlement }) =>

@@ -15,6 +15,7 @@
  */
 
 import { MaloteError } from '../../errors.ts';
+import { forwardOne, type Stopped } from '../../transport/forward.ts';
 import type {
   FactChange,
   Outgoing,
@@ -23,7 +24,7 @@ import type {
   SettleOutcome,
 } from '../../transport/transport.ts';
 import { type Agenda, readAgenda } from './agenda.ts';
-import type { Calls } from './calls.ts';
+import type { Calls, Serial } from './calls.ts';
 import { doChores } from './chores.ts';
 import { claimReady, claimRest, createTaker } from './claim.ts';
 import { writeLeases } from './claim-loose.ts';
@@ -50,10 +51,13 @@ export type CommandOutcome =
   | { readonly kind: 'refused'; readonly error: MaloteError };
 
 export interface Intake {
+  readonly serials: Serial;
   readonly commands: Calls<Command, CommandOutcome>;
   readonly marks: Calls<FactChange, null>;
   readonly settlements: Calls<Settlement, SettleOutcome>;
   readonly publishes: Calls<Outgoing, PublishOutcome>;
+  /** The calls of `publishes` that are those of a relay, by number. */
+  readonly forwards: Map<number, Stopped>;
 }
 
 export interface TurnPlan {
@@ -153,7 +157,7 @@ function takeIn(session: Session, intake: Intake, { limit }: TurnPlan): void {
   finishSettling(session);
 }
 
-function publishAll(session: Session, { publishes }: Intake, { limit }: TurnPlan): void {
+function publishAll(session: Session, { publishes, forwards }: Intake, plan: TurnPlan): void {
   const { ledger, staged } = session;
   const taker = createTaker(session);
   let stored = 0;
@@ -162,9 +166,11 @@ function publishAll(session: Session, { publishes }: Intake, { limit }: TurnPlan
       publishStaged(ledger, staged[stored]!.outgoing, taker);
     }
   };
-  publishes.work(limit, (outgoing, serial) => {
+  const publish = (outgoing: Outgoing): PublishOutcome => publishOne(ledger, outgoing, taker);
+  publishes.work(plan.limit, (outgoing, serial) => {
     storeStaged(serial);
-    return publishOne(ledger, outgoing, taker);
+    const stopped = forwards.get(serial);
+    return stopped === undefined ? publish(outgoing) : forwardOne(stopped, outgoing, publish);
   });
   storeStaged(Number.POSITIVE_INFINITY);
 }

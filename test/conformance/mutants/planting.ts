@@ -60,6 +60,7 @@ function stepsOf({ queue, store, join, close, abandon }: Transport): Steps {
     subscribe: (specifications) => queue.subscribe(specifications),
     unsubscribe: (name) => queue.unsubscribe(name),
     publish: (batch) => queue.publish(batch),
+    forward: (batch) => queue.forward(batch),
     consume: (subscription, demand, sink) => queue.consume(subscription, demand, sink),
     settle: (batch) => queue.settle(batch),
     mark: (changes) => queue.mark(changes),

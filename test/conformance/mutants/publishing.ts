@@ -66,6 +66,11 @@ export const publishingMutants: readonly Mutant[] = [
     }),
   },
   {
+    name: 'a relay goes on behind a message that found no room',
+    caughtBy: ['full-forward'],
+    plant: (sound) => ({ forward: (batch) => sound.publish(batch) }),
+  },
+  {
     name: 'a topic without a subscription forgets',
     caughtBy: ['accepted-without-subscription', 'delay-without-subscription', 'get-kept'],
     plant: (sound) => ({
