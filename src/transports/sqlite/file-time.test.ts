@@ -44,6 +44,22 @@ test('a clock that is set forward ends no lease of a process that lives', async 
   assert.deepEqual(other.events, []);
 });
 
+test('nor does a process that opens the file right after that', async () => {
+  const bench = sqliteBench();
+  const process = await bench.open();
+  await process.subscribe();
+  await process.publish({ id: 'm' });
+  const [held] = await process.consume().take(1);
+
+  setClock(bench, hourMs);
+  const other = await bench.open();
+  await other.publish({ id: 'n' });
+  await bench.clock.advance(2 * leaseMs);
+
+  assert.deepEqual(await process.settle(ack(held!)), ['settled']);
+  assert.deepEqual(other.events, []);
+});
+
 test('a process that dies when the clock is set forward is taken over a lease later', async () => {
   const bench = sqliteBench();
   const process = await bench.open();

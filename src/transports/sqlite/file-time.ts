@@ -4,7 +4,8 @@
  * caught up. So what is ready stays ready, and delays end at most a ninth late.
  *
  * A clock that is set forward makes every lease look over. Nobody has died of it: after a jump,
- * leases end by time again once every living process has had the time to renew its own.
+ * leases end by time again once every living process has had the time to renew its own. So they do
+ * after the file was opened, as nobody knows what the clock did before.
  */
 
 import type { Clock } from '../../clock.ts';
@@ -26,7 +27,7 @@ export function createFileTime(clock: Clock, leaseMs: number): FileTime {
   /** The file's time goes on from here; fractions are kept, as turns are short. */
   let anchor = { at: Number.NEGATIVE_INFINITY, seenAt: 0 };
   let last: { readonly now: number; readonly seenAt: number } | null = null;
-  let doubtUntil = Number.NEGATIVE_INFINITY;
+  let doubtUntil = clock.monotonic() + leaseMs;
 
   const goneOn = (): number => anchor.at + slower * (clock.monotonic() - anchor.seenAt);
 
