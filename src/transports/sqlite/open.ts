@@ -275,8 +275,8 @@ function createIntake(): Intake {
     forwards: new Map(),
     commands: createCalls(serials),
     marks: createCalls(serials),
-    settlements: createCalls(serials, ({ kind, ...settlement }) =>
-      kind === 'ack' && 'publish' in settlement ? 1 + settlement.publish.length : 1,
+    settlements: createCalls(serials, (settlement) =>
+      settlement.kind === 'ack' ? 1 + settlement.publish.length : 1,
     ),
     // A large body weighs as much as many small ones.
     publishes: createCalls(serials, ({ body }) => 1 + (body.length >> 12)),

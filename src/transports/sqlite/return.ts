@@ -113,7 +113,8 @@ export function removeAcked(session: Session, lease: HeldLease): void {
 }
 
 export function removeMany({ messages }: Ledger, ids: readonly number[]): void {
-  runForEach(ids, { one: messages.remove, many: messages.removeMany });
+  const { remove, removeMany: many, removeRange } = messages;
+  runForEach(ids, { one: remove, many, range: removeRange });
 }
 
 /** Lanes whose leased run is settled: gone, or ready with their next message. */
@@ -121,16 +122,19 @@ export function endLanes(session: Session, leases: readonly LaneLease[]): void {
   const { lanes } = session.ledger;
   for (const lease of leases) endLaneLease(session, lease);
   const numbers = leases.map(({ lane }) => lane);
-  for (let from = 0; from < numbers.length; from += rowsPerStatement) {
-    const some = numbers.slice(from, from + rowsPerStatement);
-    if (runForEach(some, { one: lanes.end, many: lanes.endMany }) === some.length) continue;
-    for (const lane of survivors(lanes, some)) goOn(session.ledger, lane);
-  }
+  const { end, endMany, endRange } = lanes;
+  if (runForEach(numbers, { one: end, many: endMany, range: endRange }) === numbers.length) return;
+  for (const lane of survivors(lanes, numbers)) goOn(session.ledger, lane);
 }
 
-function survivors(lanes: Ledger['lanes'], numbers: readonly number[]): readonly number[] {
-  if (numbers.length === rowsPerStatement) return lanes.existMany.all(...numbers).flat();
-  return numbers.filter((lane) => lanes.exists.get(lane) !== undefined);
+function survivors(lanes: Ledger['lanes'], numbers: readonly number[]): number[] {
+  const found: number[] = [];
+  let from = 0;
+  for (; from + rowsPerStatement <= numbers.length; from += rowsPerStatement) {
+    found.push(...lanes.existMany.all(...numbers.slice(from, from + rowsPerStatement)).flat());
+  }
+  const rest = numbers.slice(from).filter((lane) => lanes.exists.get(lane) !== undefined);
+  return [...found, ...rest];
 }
 
 /** A lane whose lease is over is ready by the age and the mark of its head. */

@@ -71,16 +71,31 @@ function gather({ one, many, width }: Pair): Gathering & { flush(): void } {
   };
 }
 
-/** Runs a statement for many ids, sixteen at a time; answers how many rows it changed. */
-export function runForEach(
-  ids: readonly number[],
-  { one, many }: Pick<Pair, 'one' | 'many'>,
-): number {
+/** Statements for one id, for {@link rowsPerStatement}, and for all from one to another. */
+interface ByIds {
+  readonly one: Statement<readonly []>;
+  readonly many: Statement<readonly []>;
+  readonly range: Statement<readonly []>;
+}
+
+/** A run of ids without a gap is cheaper as a range from here on. */
+const shortestRange = 6;
+
+/** Runs a statement for many ids, as few times as will do; answers how many rows it changed. */
+export function runForEach(ids: readonly number[], { one, many, range }: ByIds): number {
+  const sorted = ids.toSorted((a, b) => a - b);
+  const scattered: number[] = [];
   let changes = 0;
-  let from = 0;
-  for (; from + rowsPerStatement <= ids.length; from += rowsPerStatement) {
-    changes += Number(many.run(...ids.slice(from, from + rowsPerStatement)).changes);
+  for (let from = 0, to = 1; from < sorted.length; from = to, to += 1) {
+    const first = sorted[from]!;
+    while (sorted[to] === first + to - from) to += 1;
+    if (to - from < shortestRange) scattered.push(...sorted.slice(from, to));
+    else changes += Number(range.run(first, sorted[to - 1]!).changes);
   }
-  for (; from < ids.length; from++) changes += Number(one.run(ids[from]!).changes);
+  let from = 0;
+  for (; from + rowsPerStatement <= scattered.length; from += rowsPerStatement) {
+    changes += Number(many.run(...scattered.slice(from, from + rowsPerStatement)).changes);
+  }
+  for (; from < scattered.length; from++) changes += Number(one.run(scattered[from]!).changes);
   return changes;
 }

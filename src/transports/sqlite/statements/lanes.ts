@@ -112,6 +112,7 @@ export const laneTexts = {
   remove: 'delete from ml_lane where lane = ?' as Sql,
   // Primary key, then the head by ml_message_lane: whether the lane is at its end.
   end: `${end} = ? ${ifEmpty}` as Sql,
+  endRange: `${end} between ? and ? ${ifEmpty}` as Sql,
   endMany: `${end} in (${forMany('?')}) ${ifEmpty}` as Sql,
 
   addLease: `

@@ -76,6 +76,7 @@ export const messageTexts = {
 
   remove: 'delete from ml_message where id = ?' as Sql,
   removeMany: `delete from ml_message where id in (${forMany('?')})` as Sql,
+  removeRange: 'delete from ml_message where id between ? and ?' as Sql,
   removeLoose: 'delete from ml_message where id between ? and ? and lane = 0' as Sql,
   removePrefix: 'delete from ml_message where lane = ? and lane <> 0 and id <= ?' as Sql,
 
