@@ -23,6 +23,8 @@ export interface Capabilities {
   readonly processes: 'one' | 'many';
   /** Whether a publish can join a transaction of the caller. */
   readonly transactions: boolean;
+  /** Whether processes can agree on who holds a lock and on what a cache keeps. */
+  readonly coordination: boolean;
   /** Largest body in bytes the engine takes, above the limit malote itself keeps. */
   readonly maxBodyBytes: number;
 }

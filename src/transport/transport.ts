@@ -38,6 +38,7 @@ import type { Clock } from '../clock.ts';
 import type { ErrorCode, MaloteError } from '../errors.ts';
 import type { DeadReason, Failure, Suspicion } from '../message/life.ts';
 import type { Capabilities } from './capabilities.ts';
+import type { Coordination } from './coordination.ts';
 import type { Store } from './store.ts';
 import type { FactId, SubscriptionSpec } from './subscription.ts';
 
@@ -81,6 +82,8 @@ export interface Transport<Tx = never> {
   readonly store: Store;
   /** Publishing inside the caller's own transaction; null without `capabilities.transactions`. */
   readonly join: Join<Tx> | null;
+  /** Locks and cached values; null without `capabilities.coordination`. */
+  readonly coordination: Coordination | null;
   /**
    * Ends all consumptions, gives back what is unsettled (attempt unspent), closes. Settles
    * always.

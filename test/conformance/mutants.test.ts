@@ -11,6 +11,7 @@ import { sqlite } from 'malote/sqlite';
 import { conformance, runCase, type ConformanceCase, type EngineUnderTest } from 'malote/testing';
 import { describe, test } from 'vitest';
 import { begin } from './caller.ts';
+import { coordinatingMutants } from './mutants/coordinating.ts';
 import { deliveringMutants } from './mutants/delivering.ts';
 import { joiningMutants } from './mutants/joining.ts';
 import { lookingMutants } from './mutants/looking.ts';
@@ -26,6 +27,7 @@ const mutants: readonly Mutant[] = [
   ...waitingMutants,
   ...lookingMutants,
   ...joiningMutants,
+  ...coordinatingMutants,
 ];
 
 /** Nothing here is behind a network: what has not come by then does not come. */

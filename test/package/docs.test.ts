@@ -16,6 +16,7 @@ const strong: Capabilities = {
   survives: 'power-loss',
   processes: 'many',
   transactions: true,
+  coordination: true,
   maxBodyBytes: 5_000,
 };
 

@@ -34,6 +34,7 @@ export type PromiseId =
   | 'G10'
   | 'G11'
   | 'G12'
+  | 'G13'
   | 'G14'
   | 'G16';
 
@@ -49,6 +50,7 @@ export const promises: Readonly<Record<PromiseId, string>> = {
   G10: 'shutdown',
   G11: 'back-pressure',
   G12: 'progress',
+  G13: 'cache and lock',
   G14: 'waiting',
   G16: 'observability',
 };
@@ -90,5 +92,6 @@ const reasons: Readonly<Record<keyof Capabilities, (promised: Capabilities) => s
       ? 'the engine lives in one process'
       : 'the engine is shared by several processes',
   transactions: () => "a publish cannot join the caller's own transaction",
+  coordination: () => 'the engine has no place where processes agree on a holder',
   maxBodyBytes: (promised) => `a body may have ${promised.maxBodyBytes} bytes`,
 };

@@ -8,6 +8,7 @@
  * both virtual and real time, the wait fails and says what was missing.
  */
 
+import type { Coordination } from '../../transport/coordination.ts';
 import type { Store, SubscriptionView } from '../../transport/store.ts';
 import type {
   Delivery,
@@ -96,6 +97,8 @@ export interface Connection {
   readonly process: string;
   readonly queue: Queue;
   readonly store: Store;
+  /** For an engine that has it; whoever asks another for it fails. */
+  readonly coordination: Coordination;
   /** What the engine did by itself, as this process heard it. */
   readonly events: readonly EngineEvent[];
   subscribe(...given: readonly Partial<SubscriptionSpec>[]): Promise<void>;

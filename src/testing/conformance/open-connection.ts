@@ -40,6 +40,8 @@ export async function openConnection(
   const life = startLife(name);
   const queue = life.answering(transport.queue);
   const store = life.answering(transport.store);
+  const coordination =
+    transport.coordination === null ? null : life.answering(transport.coordination);
   let isOpen = true;
 
   const end = (): void => {
@@ -59,6 +61,10 @@ export async function openConnection(
     process,
     queue,
     store,
+    get coordination() {
+      assert.ok(coordination, 'the engine has no locks and caches');
+      return coordination;
+    },
     events,
     subscribe: (...given) =>
       queue.subscribe((given.length === 0 ? [{}] : given).map(specification)),

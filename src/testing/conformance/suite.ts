@@ -2,6 +2,7 @@
 
 import { acceptance } from './acceptance.ts';
 import type { ConformanceCase } from './case.ts';
+import { entries } from './entries.ts';
 import { deadLetters } from './dead-letters.ts';
 import { deadlines } from './deadlines.ts';
 import { dedupes } from './dedupe.ts';
@@ -9,6 +10,7 @@ import { delays } from './delays.ts';
 import { deliveries } from './delivery.ts';
 import { fairness } from './fairness.ts';
 import { histories } from './histories.ts';
+import { holds } from './holds.ts';
 import { joins } from './joins.ts';
 import { leases } from './leases.ts';
 import { limits } from './limits.ts';
@@ -39,6 +41,8 @@ export const conformance: readonly ConformanceCase[] = [
   ...subscriptions,
   ...limits,
   ...joins,
+  ...holds,
+  ...entries,
   ...looking,
   ...histories,
 ];

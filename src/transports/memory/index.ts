@@ -11,6 +11,8 @@ import { optionInvalid, optionUnknown } from '../../errors.ts';
 import type { Capabilities } from '../../transport/capabilities.ts';
 import type { Engine } from '../../transport/transport.ts';
 import { createBroker } from './broker.ts';
+import { coordinated } from './coordination.ts';
+import { createSlots } from './coordination-slots.ts';
 import { openLanes } from './lanes.ts';
 import { createServer } from './lanes-server.ts';
 import { openPartitions } from './partitions.ts';
@@ -37,6 +39,7 @@ const lanesCapabilities: Capabilities = {
   survives: 'nothing',
   processes: 'one',
   transactions: false,
+  coordination: true,
   // What a string of this machine may hold; a body is never copied.
   maxBodyBytes: 2 ** 29,
 };
@@ -54,21 +57,23 @@ export function memory(options: MemoryOptions = {}): Engine {
   checkOptions(options);
   if (options.shape === 'partitions') return partitioned(options.partitions ?? 8);
   const server = createServer();
+  const slots = createSlots();
   return {
     name: 'memory',
     address: newAddress(),
     capabilities: lanesCapabilities,
-    open: async (host) => openLanes(server, host),
+    open: async (host) => coordinated(openLanes(server, host), slots, host),
   };
 }
 
 function partitioned(partitions: number): Engine {
   const broker = createBroker(partitions);
+  const slots = createSlots();
   return {
     name: 'memory',
     address: newAddress(),
     capabilities: partitionsCapabilities,
-    open: async (host) => openPartitions(broker, host),
+    open: async (host) => coordinated(openPartitions(broker, host), slots, host),
   };
 }
 

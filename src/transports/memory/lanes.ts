@@ -1,7 +1,8 @@
 /** A connection in the `lanes` shape, as the contract sees it. */
 
 import type { Store } from '../../transport/store.ts';
-import type { Host, Queue, Transport } from '../../transport/transport.ts';
+import type { Host, Queue } from '../../transport/transport.ts';
+import type { Uncoordinated } from './coordination.ts';
 import { pageOfDead } from './dead-letters.ts';
 import {
   forwardAll,
@@ -23,7 +24,7 @@ import {
   waitingPage,
 } from './lanes-store.ts';
 
-export function openLanes(server: Server, host: Host): Transport {
+export function openLanes(server: Server, host: Host): Uncoordinated {
   const session = startSession(server, host);
   return {
     queue: queueOf(server, session),

@@ -16,7 +16,6 @@ import type {
   Settlement,
   SettleOutcome,
   Sink,
-  Transport,
 } from '../../transport/transport.ts';
 import {
   confirm,
@@ -27,6 +26,7 @@ import {
 } from './broker.ts';
 import { tick } from './broker-queues.ts';
 import { appendFacts, readOn, replay } from './broker-facts.ts';
+import type { Uncoordinated } from './coordination.ts';
 import { createLedger, keepLedger, workName } from './broker-ledgers.ts';
 import { comeBack, join, leave, letGo, remove as removeMember } from './broker-members.ts';
 import { forwardAll, publishOne, subscribeAll, unsubscribeOne } from './broker-steps.ts';
@@ -77,7 +77,7 @@ interface Session {
   lastSettling: Promise<unknown>;
 }
 
-export function openPartitions(broker: Broker, host: Host): Transport {
+export function openPartitions(broker: Broker, host: Host): Uncoordinated {
   const session = createSession(broker, host);
   broker.connections.add(session.line);
   tick(broker, host.clock.now());

@@ -9,6 +9,7 @@ import { createLeaseBook } from './lease-book.ts';
 import { createLedger } from './ledger.ts';
 import { createNaming } from './naming.ts';
 import type { Session } from './session.ts';
+import { coordinationTexts } from './statements/coordination.ts';
 import { redriveTexts } from './statements/redrives.ts';
 import { sessionTexts } from './statements/sessions.ts';
 import { prepareAll } from './statements/sql.ts';
@@ -34,6 +35,7 @@ export function createSession(file: OpenedFile, host: Host, schedule: () => void
     registry: prepareAll(db, subscriptionTexts),
     views: prepareAll(db, viewTexts),
     redrives: prepareAll(db, redriveTexts),
+    slots: prepareAll(db, coordinationTexts),
     consumers: [],
     events: ledger.events,
     lost: [],

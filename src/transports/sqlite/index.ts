@@ -38,6 +38,7 @@ export function sqlite(path: string, options: SqliteOptions = {}): Engine<Sqlite
     survives: durability === 'full' ? 'power-loss' : 'process-crash',
     processes: 'many',
     transactions: true,
+    coordination: true,
     maxBodyBytes,
   };
   return {

@@ -50,6 +50,8 @@ export interface LoopOptions {
   met(peers: readonly number[]): void;
   /** Begins a transaction that writes, or throws. */
   begin(): void;
+  /** Called after every turn that was committed. */
+  turned(): void;
   /** Nobody waits for this connection any more but the one who closes it. */
   isClosing(): boolean;
 }
@@ -122,6 +124,7 @@ export function createLoop(options: LoopOptions): Loop {
     else arm();
     if (leases !== null) for (const consumer of leases) consumer.suspects -= 1;
     tell();
+    if (ended === null) options.turned();
   }
 
   /** The turn's transaction; null when it failed, and everything is as if it had not been tried. */

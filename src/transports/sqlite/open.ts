@@ -8,6 +8,7 @@ import type { Host, Queue, Transport } from '../../transport/transport.ts';
 import { type Bell, createBell } from './bell.ts';
 import { type Calls, createCalls } from './calls.ts';
 import { startCheckpoints } from './checkpoint.ts';
+import { coordinate, type Coordinating } from './coordination.ts';
 import { createConsumer } from './consumers.ts';
 import { createSession } from './create-session.ts';
 import { isFatal, toMaloteError } from './driver-errors.ts';
@@ -68,16 +69,23 @@ export async function openTransport(
       guard.check();
       checkpoints.begin(db);
     },
+    turned: () => slots.look(),
     isClosing: () => state === 'closing',
     registered() {
-      bell = startBell(file.path, host, { session, loop });
+      bell = startBell(file.path, host, { session, loop, look: slots.look });
     },
     busy: met.resolve,
   });
+  const slots = coordinate(session, { host, where, run, check: checkFile, failed: loop.look });
 
   function check(): void {
     if (state !== 'open') throw stopped(where);
     if (loop.ended !== null) throw loop.ended;
+  }
+
+  function checkFile(): void {
+    check();
+    guard.check();
   }
 
   async function command<Answer>(inside: (session: Session) => Answer): Promise<Answer> {
@@ -95,9 +103,8 @@ export async function openTransport(
   }
 
   async function read<Answer>(look: (session: Session) => Answer): Promise<Answer> {
-    check();
     try {
-      guard.check();
+      checkFile();
       db.exec('begin');
       try {
         refresh(session.ledger);
@@ -114,6 +121,7 @@ export async function openTransport(
 
   function release(goodbye: 'said' | 'unsaid'): void {
     state = 'closed';
+    slots.stop(stopped(where));
     loop.stop(stopped(where));
     session.household.leave();
     if (goodbye === 'said') bell?.close();
@@ -124,6 +132,7 @@ export async function openTransport(
 
   async function close(): Promise<void> {
     for (const consumer of session.consumers) consumer.isStopped = true;
+    slots.stop(stopped(where));
     let goodbye: 'said' | 'unsaid' = 'said';
     try {
       while (!intake.publishes.isEmpty || !intake.settlements.isEmpty) await command(() => null);
@@ -137,17 +146,16 @@ export async function openTransport(
     if (state !== 'closed') release(goodbye);
   }
 
-  try {
-    // Who holds the lock may be the transaction a publish is to join: then the row comes later.
-    await Promise.race([command(() => null), met.promise]);
-  } catch (error) {
+  // Who holds the lock may be the transaction a publish is to join: then the row comes later.
+  await Promise.race([command(() => null), met.promise]).catch((error: unknown) => {
     release('unsaid');
     throw toMaloteError(error, where);
-  }
+  });
   state = 'open';
   return {
     queue: createQueue({ session, intake, loop, command, check }),
     store: createStore({ run, read, now: session.time.now }),
+    coordination: slots.coordination,
     join: createJoin({ file, guard, where, host, check, ended: loop.look }),
     close() {
       if (state === 'closed') return Promise.resolve();
@@ -164,13 +172,16 @@ export async function openTransport(
 function startBell(
   path: string,
   { clock }: Host,
-  { session, loop }: Pick<Running, 'session' | 'loop'>,
+  { session, loop, look }: Pick<Running, 'session' | 'loop'> & Pick<Coordinating, 'look'>,
 ): Bell {
   return createBell({
     path,
     sessionId: session.id,
     clock,
-    onRing: loop.schedule,
+    onRing() {
+      loop.schedule();
+      look();
+    },
     onPeerGone: (peer) => loop.peerGone(Number(peer)),
   });
 }

@@ -4,6 +4,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { expect, test } from 'vitest';
 import { migrations } from './schema.ts';
 import { choreTexts } from './statements/chores.ts';
+import { coordinationTexts } from './statements/coordination.ts';
 import { deadTexts } from './statements/dead.ts';
 import { factTexts } from './statements/facts.ts';
 import { laneTexts } from './statements/lanes.ts';
@@ -17,6 +18,7 @@ import { viewTexts } from './statements/views.ts';
 
 const groups = {
   choreTexts,
+  coordinationTexts,
   deadTexts,
   factTexts,
   laneTexts,

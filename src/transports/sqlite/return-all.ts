@@ -1,5 +1,6 @@
 /** What becomes of everything this process holds when it leaves, or when its subscription does. */
 
+import { endHoldsOf } from './coordination-steps.ts';
 import { mark } from './layout.ts';
 import type { HeldLease, LaneLease, LooseLease } from './consumers.ts';
 import { loose } from './lease-book.ts';
@@ -7,7 +8,7 @@ import { endLoose, goOn, makeReady, noteHead, takeBack } from './return.ts';
 import type { Session } from './session.ts';
 import { record } from './story.ts';
 
-/** Gives back what is not settled, attempts unspent, and deletes the session. */
+/** Gives back what is not settled, attempts unspent, and all holds; deletes the session. */
 export function leave(session: Session): void {
   const { book, rows, id } = session;
   for (const lease of book.held.values()) {
@@ -16,6 +17,7 @@ export function leave(session: Session): void {
     if (lease.kind === 'lane') returnLane(session, lease);
     else returnLoose(session, lease);
   }
+  endHoldsOf(session, [id]);
   rows.remove.run(id);
 }
 

@@ -15,6 +15,7 @@
  *     ones are few, and are looked through.
  *  7. `cold` lanes (waiting, blocked, diverted, backing off for long) have their own unique index,
  *     so that a hundred thousand of them do not spread the live ones over the disk.
+ *  8. Tokens of holds come from `ml_meta.lease`, so they grow although rows of holds are removed.
  */
 
 export const migrations: readonly string[] = [
@@ -222,5 +223,41 @@ export const migrations: readonly string[] = [
     position integer not null,
     unique (kind, name, subject)
   );
+  `,
+  `
+  -- Who holds a lock or loads a value: a row as long as that lasts. Times in milliseconds.
+  create table ml_hold (
+    space text not null,
+    name text not null,
+    token integer not null,
+    owner integer not null,
+    until_at integer not null,
+    primary key (space, name)
+  ) without rowid;
+  create index ml_hold_owner on ml_hold (owner);
+  create index ml_hold_end on ml_hold (until_at);
+
+  -- What came of a load: an entry (token > 0; value null: there is none), and how the last one
+  -- failed.
+  create table ml_entry (
+    number integer primary key,
+    space text not null,
+    name text not null,
+    token integer not null,
+    value text,
+    fresh_until integer not null,
+    kept_until integer not null,
+    failure_name text,
+    failure_message text,
+    failed_token integer not null,
+    failed_until integer not null,
+    ends_at integer not null
+  );
+  create unique index ml_entry_name on ml_entry (space, name);
+  create index ml_entry_end on ml_entry (ends_at);
+  create index ml_entry_space on ml_entry (space, ends_at);
+
+  -- How many rows of ml_entry a space has.
+  create table ml_space (space text primary key, entries integer not null) without rowid;
   `,
 ];

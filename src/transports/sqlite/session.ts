@@ -9,6 +9,7 @@ import type { FileTime } from './file-time.ts';
 import type { Membership } from './household.ts';
 import type { LeaseBook } from './lease-book.ts';
 import type { Ledger } from './ledger.ts';
+import type { coordinationTexts } from './statements/coordination.ts';
 import type { redriveTexts } from './statements/redrives.ts';
 import type { sessionTexts } from './statements/sessions.ts';
 import type { subscriptionTexts } from './statements/subscriptions.ts';
@@ -49,6 +50,7 @@ export interface Session {
   readonly registry: Prepared<typeof subscriptionTexts>;
   readonly views: Prepared<typeof viewTexts>;
   readonly redrives: Prepared<typeof redriveTexts>;
+  readonly slots: Prepared<typeof coordinationTexts>;
   readonly consumers: Consumer[];
   /** What the host hears after the commit. */
   readonly events: EngineEvent[];

@@ -29,6 +29,7 @@ import { doChores } from './chores.ts';
 import { claimReady, claimRest, createTaker } from './claim.ts';
 import { writeLeases } from './claim-loose.ts';
 import { closeFact, endOverdueWaits, openFact } from './facts.ts';
+import { endHoldsOf, sweepSlots } from './coordination-steps.ts';
 import { promoteDue } from './later.ts';
 import { closeLedger, flush, openLedger } from './ledger.ts';
 import { nameSome } from './naming.ts';
@@ -90,9 +91,11 @@ export function workTurn(session: Session, intake: Intake, plan: TurnPlan): Turn
   if (isRenewal) {
     renew(session);
     planSweep(session);
+    sweepSlots(session);
   }
   const isTakeOver = now >= agenda.sessionsAt || plan.gone.size > 0;
   if (isTakeOver) takeOverDead(session, plan.gone);
+  endHoldsOf(session, plan.gone);
   intake.commands.work(plan.limit, (command) => execute(session, command));
   findSubscriptions(session);
   takeIn(session, intake, plan);

@@ -4,6 +4,7 @@
  */
 
 import type { Clock } from '../../../src/clock.ts';
+import type { Coordination } from '../../../src/transport/coordination.ts';
 import type { Store } from '../../../src/transport/store.ts';
 import type {
   Delivery,
@@ -17,7 +18,11 @@ import type {
 } from '../../../src/transport/transport.ts';
 
 /** The steps of one connection, side by side. */
-export type Steps = Queue & Store & Pick<Transport, 'close' | 'abandon' | 'join'>;
+export type Steps = Queue &
+  Store &
+  Pick<Transport, 'close' | 'abandon' | 'join'> & {
+    readonly coordination: Coordination;
+  };
 
 export interface Mutant {
   /** What the engine does wrong, as its author might have put it. */
@@ -48,15 +53,16 @@ export function planted(sound: Engine, mutant: Mutant): Engine {
       open.push(steps);
       const world = { clock: host.clock, notes, steps: open };
       const changed = { ...steps, ...mutant.plant?.(steps, world) };
-      const { join, close, abandon } = changed;
-      return { queue: changed, store: changed, join, close, abandon };
+      const { join, coordination, close, abandon } = changed;
+      return { queue: changed, store: changed, join, coordination, close, abandon };
     },
   };
 }
 
-function stepsOf({ queue, store, join, close, abandon }: Transport): Steps {
+function stepsOf({ queue, store, join, coordination, close, abandon }: Transport): Steps {
   return {
     join,
+    coordination: coordination!,
     subscribe: (specifications) => queue.subscribe(specifications),
     unsubscribe: (name) => queue.unsubscribe(name),
     publish: (batch) => queue.publish(batch),
