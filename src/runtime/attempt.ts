@@ -114,7 +114,10 @@ export function createAttempts(options: AttemptOptions): Attempts {
   }
 
   function run(attempt: Attempt, message: Received): void {
-    if (events.heard) events.emit({ kind: 'started', ...about(attempt) });
+    if (events.heard) {
+      const { id, topic: type, subscription, attempt: number } = attempt.delivery;
+      events.emit({ kind: 'started', id, type, subscription, attempt: number });
+    }
     let answer: unknown;
     try {
       answer = options.handle(message, attempt.context);
@@ -157,7 +160,8 @@ export function createAttempts(options: AttemptOptions): Attempts {
     attempt.context.end();
     if (events.heard) {
       const durationMs = clock.monotonic() - attempt.startedAt;
-      events.emit({ kind: 'acked', durationMs, ...about(attempt) });
+      const { id, topic: type, subscription, attempt: number } = attempt.delivery;
+      events.emit({ kind: 'acked', id, type, subscription, attempt: number, durationMs });
     }
     if (context.opened !== null) opens = [...opens, ...context.opened];
     const publish = context.staged ?? nothing;
