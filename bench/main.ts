@@ -4,7 +4,8 @@
  *     --quick        short runs, for a first look
  *     --only name    one scenario (may be repeated)
  *     --json         one JSON document on standard output
- *     --profile      one more round per contestant under the profiler, and its hot spots
+ *     --profile      one more round under the profiler, and its hot spots: of the scenarios chosen
+ *                    by --only, else of those whose profile the page shows
  *     --write        keeps the document and renews docs/benchmarks.md from it
  *
  * `npm run bench -- page` renews the page without running anything.
@@ -19,7 +20,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { install } from './drivers/install.ts';
 import { describeMachine } from './machine.ts';
-import { resultsFile, writePage } from './page.ts';
+import { profiledScenarios, resultsFile, writePage } from './page.ts';
 import { text } from './report.ts';
 import type { Document, ScenarioResult } from './results.ts';
 import { full, quick } from './scenarios/settings.ts';
@@ -69,7 +70,9 @@ async function run(suite: Suite): Promise<Document> {
   let versions: Record<string, string> = { node: process.versions.node };
   for (const scenario of scenarios) {
     const { rounds } = values.quick ? quick : full;
-    const done = await runScenario(scenario, { rounds, profiles, absent, tell });
+    const isProfiled = only.includes(scenario.name) || profiledScenarios.includes(scenario.name);
+    const options = { rounds, profiles: isProfiled ? profiles : null, absent, tell };
+    const done = await runScenario(scenario, options);
     results.push(done.result);
     versions = { ...versions, ...done.versions };
   }

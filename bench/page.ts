@@ -26,7 +26,7 @@ acknowledged one by one, and a run that loses, doubles or misorders a message ha
 `;
 
 /** Where a profile of the first contestant says what the others do not. */
-const profiledScenarios: readonly string[] = ['unordered', 'keys', 'one-key'];
+export const profiledScenarios: readonly string[] = ['unordered', 'keys', 'one-key'];
 const profileLines = 10;
 
 export function resultsFile(suite: string): string {

@@ -15,7 +15,7 @@ export interface Length {
 export const full: Length = {
   name: 'full',
   rounds: 3,
-  duration: { warmUpMs: 1_000, measureMs: 4_000 },
+  duration: { warmUpMs: 1_000, measureMs: 3_000 },
   idleMessages: 2_000,
   hotMessages: 1_000_000,
   waitingPayments: 1_000,
