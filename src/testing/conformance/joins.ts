@@ -55,6 +55,29 @@ export const joins: readonly ConformanceCase[] = [
     },
   },
   {
+    id: 'join-wait-is-told',
+    promise: 'G16',
+    title: 'a wait that began in a transaction is told after its commit, never after a rollback',
+    needs,
+    async run(harness) {
+      const { connection } = await harness.start();
+      const facts = ['customer:1'];
+      const undone = harness.begin();
+      connection.join(undone, { id: 'undone', key: 'k', facts });
+      undone.rollback();
+      const transaction = harness.begin();
+      connection.join(transaction, { id: 'm', key: 'k', facts });
+      await harness.quiet();
+      assert.deepEqual(connection.events, []);
+
+      transaction.commit();
+      await harness.quiet();
+
+      const told = { kind: 'waiting', facts, subscription: 'billing', id: 'm' };
+      assert.deepEqual(connection.events, [told]);
+    },
+  },
+  {
     id: 'join-order',
     promise: 'G5',
     title: 'messages of a key published in a transaction stand behind those committed before it',

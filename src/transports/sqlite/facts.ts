@@ -38,7 +38,7 @@ export function waitingEvent(
   { name: subscription }: Subscription,
   id: string,
   facts: readonly FactId[],
-): EngineEvent {
+): EngineEvent & { readonly kind: 'waiting' } {
   return { kind: 'waiting', facts, subscription, id };
 }
 

@@ -8,13 +8,28 @@
 
 import { realpathSync } from 'node:fs';
 import { MaloteError } from '../../errors.ts';
-import type { Host, Join, Outgoing, PublishOutcome } from '../../transport/transport.ts';
+import type {
+  EngineEvent,
+  Host,
+  Join,
+  Outgoing,
+  PublishOutcome,
+} from '../../transport/transport.ts';
 import { isFatal, isInvalidState, toMaloteError } from './driver-errors.ts';
 import { identityOf, type OpenedFile } from './file.ts';
 import type { FileGuard } from './file-guard.ts';
-import { closeLedger, createLedger, dropLedger, flush, type Ledger, openLedger } from './ledger.ts';
+import {
+  closeLedger,
+  createLedger,
+  dropLedger,
+  flush,
+  type Ledger,
+  openLedger,
+  type Wait,
+} from './ledger.ts';
 import { nobody } from './place.ts';
 import { publishOne } from './publish.ts';
+import type { Session } from './session.ts';
 
 /** A connection of the caller: a `DatabaseSync` of node:sqlite, or what behaves like one. */
 export interface SqliteTransaction {
@@ -30,19 +45,22 @@ export interface JoinOptions {
   readonly where: string;
   readonly host: Pick<Host, 'clock' | 'journal'>;
   check(): void;
-  /** Called once the caller's transaction seems to be over. */
-  ended(): void;
+  /** Called once the caller's transaction seems to be over, with the waits it may have begun. */
+  ended(waits: readonly Wait[]): void;
 }
 
 /** How often the end of the caller's transaction is looked for, first by turns, then by time. */
 const watchedTurns = 8;
 const watchMs = [1, 2, 4, 8, 16, 32] as const;
+/** How often, after that, while there are waits to be told. */
+const longWatchMs = 100;
 
 export function createJoin(options: JoinOptions): Join<SqliteTransaction> {
   const { file, where } = options;
   const { clock, journal } = options.host;
   const ledgers = new WeakMap<SqliteTransaction, Ledger>();
-  const watched = new WeakSet<SqliteTransaction>();
+  /** Transactions whose end is looked for, with what is to be told then. */
+  const watched = new WeakMap<SqliteTransaction, Wait[]>();
 
   function ledgerOf(tx: SqliteTransaction): Ledger {
     const known = ledgers.get(tx);
@@ -67,17 +85,28 @@ export function createJoin(options: JoinOptions): Join<SqliteTransaction> {
     }
   }
 
+  function publishWatched(tx: SqliteTransaction, batch: readonly Outgoing[]): PublishOutcome[] {
+    const outcomes = publishAnew(tx, batch);
+    if (!watched.has(tx)) {
+      watched.set(tx, []);
+      setImmediate(() => watch(tx, 0));
+    }
+    watched.get(tx)!.push(...ledgerOf(tx).waits);
+    return outcomes;
+  }
+
   /**
-   * The poll of the file finds what this misses, such as a transaction that stays open for long.
+   * The poll of the file finds the messages that this misses, as a transaction stays open for long.
    */
   function watch(tx: SqliteTransaction, tries: number): void {
+    const waits = watched.get(tx) ?? [];
     if (isOver(tx)) {
       watched.delete(tx);
-      options.ended();
+      options.ended(waits);
     } else if (tries < watchedTurns) {
       setImmediate(() => watch(tx, tries + 1));
     } else {
-      const ms = watchMs[tries - watchedTurns];
+      const ms = watchMs[tries - watchedTurns] ?? (waits.length > 0 ? longWatchMs : undefined);
       if (ms === undefined) watched.delete(tx);
       else clock.setTimer(() => watch(tx, tries + 1), ms).unref();
     }
@@ -89,14 +118,9 @@ export function createJoin(options: JoinOptions): Join<SqliteTransaction> {
       if (isOver(tx)) throw transactionRequired(where);
       try {
         options.guard.check();
-        const outcomes = publishAnew(tx, batch);
-        if (!watched.has(tx)) {
-          watched.add(tx);
-          setImmediate(() => watch(tx, 0));
-        }
-        return outcomes;
+        return publishWatched(tx, batch);
       } catch (error) {
-        if (isFatal(error)) options.ended();
+        if (isFatal(error)) options.ended([]);
         throw toMaloteError(error, where);
       }
     },
@@ -118,7 +142,7 @@ function publishIn(
     // A topic made here exists only if the caller commits.
     if (ledger.version !== ledger.stored.version) ledger.topology.version = unknownVersion;
     tx.exec('release malote');
-    // Whether it comes to pass is up to the caller's commit.
+    // Whether it comes to pass is up to the caller's commit, see `waitsOf`.
     ledger.events.length = 0;
     return outcomes;
   } catch (error) {
@@ -126,6 +150,13 @@ function publishIn(
     if (tx.isTransaction) tx.exec('rollback to malote; release malote');
     throw error;
   }
+}
+
+/** Which of the waits that were begun in a transaction of a caller are in the file. */
+export function waitsOf({ ledger }: Session, begun: readonly Wait[]): EngineEvent[] {
+  const isThere = ({ lane, event }: Wait): boolean =>
+    ledger.facts.waitingHead.get(lane)?.[5] === event.id;
+  return begun.filter(isThere).map(({ event }) => event);
 }
 
 const unknownVersion = -1;

@@ -37,6 +37,12 @@ interface Stored {
   readonly now: number;
 }
 
+/** A lane whose first message waits, and what is told of it. */
+export interface Wait {
+  readonly lane: number;
+  readonly event: EngineEvent & { readonly kind: 'waiting' };
+}
+
 export type FoundLane = readonly [lane: number, name: string, state: number];
 
 export interface Ledger {
@@ -51,6 +57,8 @@ export interface Ledger {
   readonly keepsJournal: boolean;
   /** What this transaction did that nobody asked it to do; told once it is committed. */
   readonly events: EngineEvent[];
+  /** The lanes that this transaction opened and that wait; {@link events} tell of them too. */
+  readonly waits: Wait[];
   now: number;
   sequence: number;
   lease: number;
@@ -93,6 +101,7 @@ export function createLedger(db: Preparing, options: { readonly keepsJournal: bo
     topology: createTopology(),
     keepsJournal: options.keepsJournal,
     events: [],
+    waits: [],
     now: 0,
     sequence: 0,
     lease: 0,
@@ -123,6 +132,7 @@ export function openLedger(ledger: Ledger, clockNow: number): void {
   ledger.stirred = false;
   ledger.dueAt = Number.POSITIVE_INFINITY;
   ledger.known.clear();
+  ledger.waits.length = 0;
   if (version !== ledger.topology.version) loadTopology(ledger.rows, ledger.topology, version);
 }
 

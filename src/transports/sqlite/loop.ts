@@ -9,9 +9,9 @@
  * A turn is bounded by the number of its operations; see `pace.ts`.
  */
 
-import type { Clock, Timer } from '../../clock.ts';
+import type { Timer } from '../../clock.ts';
 import type { MaloteError } from '../../errors.ts';
-import type { EngineEvent, Lease } from '../../transport/transport.ts';
+import type { Host, Lease } from '../../transport/transport.ts';
 import { type Agenda, earliest, nothingKnown } from './agenda.ts';
 import type { Consumer, HeldLease } from './consumers.ts';
 import { isBusy, isFatal, toMaloteError } from './driver-errors.ts';
@@ -33,11 +33,10 @@ export interface LoopOptions {
   readonly session: Session;
   readonly intake: Intake;
   readonly db: LoopConnection;
-  readonly clock: Clock;
+  readonly host: Pick<Host, 'clock' | 'notify'>;
   readonly where: string;
   /** Asks whether another connection changed the file. */
   readonly dataVersion: () => number;
-  notify(event: EngineEvent): void;
   /** Called after the first commit: the session has its row from here on. */
   registered(): void;
   /** Called when another connection was in the way of a turn. */
@@ -77,7 +76,8 @@ const failedAgainMs = 100;
 const busyMs = 0.5;
 
 export function createLoop(options: LoopOptions): Loop {
-  const { session, intake, db, clock, where } = options;
+  const { session, intake, db, where, host } = options;
+  const { clock } = host;
   const { ledger, book, consumers } = session;
   const everyCall = [intake.commands, intake.marks, intake.settlements, intake.publishes] as const;
   const gone = new Set<number>();
@@ -182,7 +182,7 @@ export function createLoop(options: LoopOptions): Loop {
       const until = options.isClosing() ? Number.POSITIVE_INFINITY : clock.monotonic();
       expireCalls(intake, until, error);
       const { code, message } = error;
-      if (!isTroubled) options.notify({ kind: 'engine-trouble', code, message });
+      if (!isTroubled) host.notify({ kind: 'engine-trouble', code, message });
       isTroubled = true;
     }
     again?.cancel();
@@ -214,7 +214,7 @@ export function createLoop(options: LoopOptions): Loop {
       // Who hears of one thing may end the connection before the next.
       if (ended === null) deliver(consumer);
     }
-    for (const event of events) options.notify(event);
+    for (const event of events) host.notify(event);
   }
 
   function deliver(consumer: Consumer): void {

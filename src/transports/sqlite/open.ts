@@ -14,8 +14,8 @@ import { createSession } from './create-session.ts';
 import { isFatal, toMaloteError } from './driver-errors.ts';
 import { openFile } from './file.ts';
 import { createFileGuard } from './file-guard.ts';
-import { createJoin, type SqliteTransaction } from './join.ts';
-import { refresh } from './ledger.ts';
+import { createJoin, type SqliteTransaction, waitsOf } from './join.ts';
+import { refresh, type Wait } from './ledger.ts';
 import { createLoop, type Loop } from './loop.ts';
 import { leave } from './return-all.ts';
 import { migrations } from './schema.ts';
@@ -45,7 +45,6 @@ export async function openTransport(
 ): Promise<Transport<SqliteTransaction>> {
   const file = openFile(options.path, { durability: options.durability, migrations });
   const where = `sqlite file "${file.path}"`;
-  const { db } = file;
   const session = createSession(file, host, () => loop.schedule());
   const guard = createFileGuard(file, host.clock);
   const intake = createIntake();
@@ -57,17 +56,16 @@ export async function openTransport(
   const loop = createLoop({
     session,
     intake,
-    db,
-    clock: host.clock,
+    db: file.db,
+    host,
     where,
-    dataVersion: dataVersionOf(db),
-    notify: host.notify,
+    dataVersion: dataVersionOf(file.db),
     failed: (error) => state !== 'opening' && host.failed(error),
     ring: () => bell?.ring(),
     met: (peers) => bell?.peers(peers),
     begin() {
       guard.check();
-      checkpoints.begin(db);
+      checkpoints.begin(file.db);
     },
     turned: () => slots.look(),
     isClosing: () => state === 'closing',
@@ -105,18 +103,26 @@ export async function openTransport(
   async function read<Answer>(look: (session: Session) => Answer): Promise<Answer> {
     try {
       checkFile();
-      db.exec('begin');
+      file.db.exec('begin');
       try {
         refresh(session.ledger);
         return look(session);
       } finally {
-        db.exec('commit');
+        file.db.exec('commit');
       }
     } catch (error) {
       // A turn finds out what it means.
       if (isFatal(error)) loop.look();
       throw toMaloteError(error, where);
     }
+  }
+
+  async function ended(waits: readonly Wait[]): Promise<void> {
+    loop.look();
+    if (waits.length === 0 || state !== 'open') return;
+    // Only a look tells whether the caller has committed.
+    const events = await read((inside) => waitsOf(inside, waits)).catch(() => []);
+    for (const event of events) host.notify(event);
   }
 
   function release(goodbye: 'said' | 'unsaid'): void {
@@ -127,7 +133,7 @@ export async function openTransport(
     if (goodbye === 'said') bell?.close();
     else bell?.abandon();
     void checkpoints.stop();
-    db.close();
+    file.db.close();
   }
 
   async function close(): Promise<void> {
@@ -156,7 +162,7 @@ export async function openTransport(
     queue: createQueue({ session, intake, loop, command, check }),
     store: createStore({ run, read, now: session.time.now }),
     coordination: slots.coordination,
-    join: createJoin({ file, guard, where, host, check, ended: loop.look }),
+    join: createJoin({ file, guard, where, host, check, ended: (waits) => void ended(waits) }),
     close() {
       if (state === 'closed') return Promise.resolve();
       state = 'closing';

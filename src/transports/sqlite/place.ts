@@ -173,7 +173,9 @@ function openLane(ledger: Ledger, subscription: Subscription, opening: Opening):
     const until = ticksOf(deadlineAt);
     record(ledger, lane, { event: 'parked', attempt: 1, detail: listFacts(lacking) });
     startWaiting(ledger, lane, facts, deadlineAt);
-    ledger.events.push(waitingEvent(subscription, parcel.id, lacking));
+    const event = waitingEvent(subscription, parcel.id, lacking);
+    ledger.events.push(event);
+    ledger.waits.push({ lane, event });
     const { none } = laneFlag;
     ledger.lanes.add.run(lane, number, hash, key, 1, laneState.waiting, until, null, 0, none);
     ledger.anyCold = true;

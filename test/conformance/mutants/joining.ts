@@ -61,6 +61,14 @@ export const joiningMutants: readonly Mutant[] = [
     },
   },
   {
+    name: 'waits are told to nobody',
+    caughtBy: ['join-wait-is-told'],
+    host: (host) => ({
+      ...host,
+      notify: (event) => event.kind !== 'waiting' && host.notify(event),
+    }),
+  },
+  {
     name: 'a message that finds no room undoes the transaction',
     caughtBy: ['join-full'],
     plant: (sound) => ({
