@@ -38,7 +38,7 @@ export function readAgenda(
   if (!isRenewal && !isTakeOver && !isDue && ledger.dueAt >= agenda.dueAt) return agenda;
   const looksAtSessions = isRenewal || isTakeOver;
   const nextEnd = looksAtSessions ? (rows.nextEnd.get(id)?.[0] ?? never) : never;
-  const doubtEnds = ledger.now + time.doubtMs();
+  const doubtEnds = ledger.now + time.sessionDoubtMs();
   return {
     renewAt: isRenewal ? ledger.now + leaseMs / 3 : agenda.renewAt,
     sessionsAt: looksAtSessions ? Math.max(nextEnd, doubtEnds) : agenda.sessionsAt,

@@ -4,8 +4,9 @@
  * caught up. So what is ready stays ready, and delays end at most a ninth late.
  *
  * A clock that is set forward makes every lease look over. Nobody has died of it: after a jump,
- * leases end by time again once every living process has had the time to renew its own. So they do
- * after the file was opened, as nobody knows what the clock did before.
+ * leases end by time again once every living process has had the time to renew its own. The leases
+ * of sessions do so only after the file was opened, too, as nobody knows what the clock did before;
+ * those of locks, which are short, end by the clock: their tokens fence what a jump lets overlap.
  */
 
 import type { Clock } from '../../clock.ts';
@@ -15,8 +16,10 @@ export interface FileTime {
   now(): number;
   /** A turn has found that it is this time in the file. */
   found(now: number): void;
-  /** For how long the ends of leases say nothing. */
+  /** For how long the ends of leases say nothing, as the clock jumped. */
   doubtMs(): number;
+  /** The same of sessions, also as this process has just come. */
+  sessionDoubtMs(): number;
 }
 
 /** How fast the file's time runs while it leads the clock. */
@@ -27,7 +30,8 @@ export function createFileTime(clock: Clock, leaseMs: number): FileTime {
   /** The file's time goes on from here; fractions are kept, as turns are short. */
   let anchor = { at: Number.NEGATIVE_INFINITY, seenAt: 0 };
   let last: { readonly now: number; readonly seenAt: number } | null = null;
-  let doubtUntil = clock.monotonic() + leaseMs;
+  const knowsSince = clock.monotonic() + leaseMs;
+  let doubtUntil = Number.NEGATIVE_INFINITY;
 
   const goneOn = (): number => anchor.at + slower * (clock.monotonic() - anchor.seenAt);
 
@@ -42,5 +46,6 @@ export function createFileTime(clock: Clock, leaseMs: number): FileTime {
       if (now > goneOn()) anchor = { at: now, seenAt };
     },
     doubtMs: () => Math.max(0, doubtUntil - clock.monotonic()),
+    sessionDoubtMs: () => Math.max(0, Math.max(doubtUntil, knowsSince) - clock.monotonic()),
   };
 }

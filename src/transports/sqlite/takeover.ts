@@ -38,7 +38,7 @@ export function renew({ rows, id, ledger, leaseMs, process }: Session): void {
 /** Takes over every session whose lease has ended, and those that are known to be dead. */
 export function takeOverDead(session: Session, gone: Iterable<number>): void {
   const { rows, ledger, id } = session;
-  if (session.time.doubtMs() === 0) {
+  if (session.time.sessionDoubtMs() === 0) {
     for (const [expired] of rows.expired.all(ledger.now, id)) takeOver(session, expired);
   }
   for (const peer of gone) {
