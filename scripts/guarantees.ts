@@ -35,6 +35,8 @@ const meanings: Readonly<Record<keyof Capabilities, string>> = {
   processes: 'How many processes may share the engine',
   transactions: "A publish can join the caller's own transaction",
   coordination: 'Processes can agree on who holds a lock and on what a cache keeps',
+  lookup: 'A message can be found by its id, and cancelled, in whatever state it is',
+  counts: 'The figures of a subscription, and `maxDepth`, are',
   maxBodyBytes: 'Largest body in bytes that the engine takes',
 };
 

@@ -27,4 +27,11 @@ export interface Capabilities {
   readonly coordination: boolean;
   /** Largest body in bytes the engine takes, above the limit malote itself keeps. */
   readonly maxBodyBytes: number;
+  /** Whether a message can be found by its id, and cancelled, in whatever state it is. */
+  readonly lookup: boolean;
+  /**
+   * Whether the figures of a subscription, and with them `maxDepth`, are true at any moment or put
+   * together from what was true a moment ago.
+   */
+  readonly counts: 'exact' | 'estimate';
 }

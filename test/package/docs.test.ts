@@ -18,6 +18,8 @@ const strong: Capabilities = {
   transactions: true,
   coordination: true,
   maxBodyBytes: 5_000,
+  lookup: true,
+  counts: 'exact',
 };
 
 test('docs/guarantees.md is up to date', () => {

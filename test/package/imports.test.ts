@@ -23,6 +23,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   runtime: ['message', 'policy', 'transport'],
   observe: inner,
   'transports/memory': ['message', 'transport'],
+  'transports/rabbitmq': ['message', 'transport'],
   'transports/sqlite': ['message', 'transport'],
   testing: [...inner, 'transports/memory'],
   index: [...inner, 'observe'],

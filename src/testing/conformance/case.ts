@@ -93,5 +93,7 @@ const reasons: Readonly<Record<keyof Capabilities, (promised: Capabilities) => s
       : 'the engine is shared by several processes',
   transactions: () => "a publish cannot join the caller's own transaction",
   coordination: () => 'the engine has no place where processes agree on a holder',
+  lookup: () => 'the engine cannot find a message by its id',
+  counts: () => 'the figures of a subscription are estimates',
   maxBodyBytes: (promised) => `a body may have ${promised.maxBodyBytes} bytes`,
 };

@@ -9,6 +9,7 @@
  */
 
 import type { Coordination } from '../../transport/coordination.ts';
+import type { Capabilities } from '../../transport/capabilities.ts';
 import type { Store, SubscriptionView } from '../../transport/store.ts';
 import type {
   Delivery,
@@ -88,11 +89,14 @@ export interface Patience {
   readonly virtualMs: number;
   /** And how much real time at least, for an engine behind a network. */
   readonly realMs: number;
+  /** How much real time what is under way needs to come to an end; nothing without a network. */
+  readonly quietMs?: number;
 }
 
 /** One process as a case sees it. Whatever it does is shown to the {@link Watch}. */
 export interface Connection {
   readonly name: string;
+  readonly capabilities: Capabilities;
   /** Which process it is a connection of. */
   readonly process: string;
   readonly queue: Queue;

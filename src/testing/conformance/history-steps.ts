@@ -145,6 +145,7 @@ async function cancel(walk: Walk): Promise<void> {
   const id = pickFrom(walk, ids);
   const worker = someone(walk);
   if (id === undefined || worker === undefined) return;
+  if (!worker.connection.capabilities.lookup) return;
   const isUnknown = history.published.get(id)?.fate === 'maybe';
   const outcome = await worker.connection.store.cancel(id).catch(() => 'unanswered');
   if (outcome === 'cancelled') history.cancelled.set(id, history.now());

@@ -10,7 +10,7 @@ export const limits: readonly ConformanceCase[] = [
     id: 'full-refuses',
     promise: 'G11',
     title: 'a full subscription refuses what comes, and takes messages again when there is room',
-    needs: {},
+    needs: { counts: 'exact' },
     async run(harness) {
       const started = await harness.start({ maxDepth: 3 });
       const outcomes = await started.connection.offer(...messages('k', numbered('m', 5)));
@@ -36,7 +36,7 @@ export const limits: readonly ConformanceCase[] = [
     promise: 'G11',
     title:
       'messages that are delayed, at work, waiting or to be retried fill a subscription as well',
-    needs: {},
+    needs: { counts: 'exact' },
     async run(harness) {
       const { connection, consumer } = await harness.start({ maxDepth: 3 });
       await connection.publish(
@@ -55,7 +55,7 @@ export const limits: readonly ConformanceCase[] = [
     id: 'full-one-of-two',
     promise: 'G11',
     title: 'when one of the subscriptions is full, the message is stored in none',
-    needs: {},
+    needs: { counts: 'exact' },
     async run(harness) {
       const connection = await harness.open();
       await connection.subscribe({ name: 'roomy' }, { name: 'tight', maxDepth: 1 });

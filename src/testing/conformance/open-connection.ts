@@ -66,6 +66,7 @@ export async function openConnection(
       return coordination;
     },
     events,
+    capabilities: engine.capabilities,
     subscribe: (...given) =>
       queue.subscribe((given.length === 0 ? [{}] : given).map(specification)),
     offer: (...drafts) => offer(drafts),

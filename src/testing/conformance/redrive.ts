@@ -193,7 +193,7 @@ export const redrives: readonly ConformanceCase[] = [
     id: 'cancel-blocked-head',
     promise: 'G8',
     title: 'cancelling the dead message that blocks a key removes it and lets the key go on',
-    needs: {},
+    needs: { lookup: true },
     async run(harness) {
       const started = await harness.start({ onDead: 'block' });
       const { connection, consumer } = started;

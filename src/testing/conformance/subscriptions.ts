@@ -114,7 +114,7 @@ export const subscriptions: readonly ConformanceCase[] = [
       const [outcome] = await connection.offer({ id: 'b' });
       const { onDead, waitingDeadlineMs, maxDepth, waits } = await connection.view();
 
-      assert.equal(outcome?.kind, 'full');
+      if (connection.capabilities.counts === 'exact') assert.equal(outcome?.kind, 'full');
       assert.deepEqual([onDead, waitingDeadlineMs, maxDepth, waits], ['block', 77_000, 1, true]);
     },
   },
@@ -151,6 +151,7 @@ export const subscriptions: readonly ConformanceCase[] = [
       await connection.queue.unsubscribe('billing');
 
       assert.deepEqual(await connection.settle(ack(held)), ['lease-lost']);
+      if (!connection.capabilities.lookup) return;
       assert.deepEqual(await connection.store.get('b'), []);
     },
   },

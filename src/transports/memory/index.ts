@@ -42,6 +42,8 @@ const lanesCapabilities: Capabilities = {
   coordination: true,
   // What a string of this machine may hold; a body is never copied.
   maxBodyBytes: 2 ** 29,
+  lookup: true,
+  counts: 'exact',
 };
 
 const partitionsCapabilities: Capabilities = {

@@ -40,6 +40,8 @@ export function sqlite(path: string, options: SqliteOptions = {}): Engine<Sqlite
     transactions: true,
     coordination: true,
     maxBodyBytes,
+    lookup: true,
+    counts: 'exact',
   };
   return {
     name: 'sqlite',
