@@ -9,6 +9,9 @@
 export type ErrorCode =
   | 'ATTEMPT_OVER'
   | 'BUS_STOPPED'
+  | 'CACHE_LOAD_FAILED'
+  | 'CACHE_TAKEN'
+  | 'CACHE_TIMEOUT'
   | 'CAPABILITY_MISSING'
   | 'DATA_INVALID'
   | 'DEFINITION_INVALID'
@@ -22,6 +25,8 @@ export type ErrorCode =
   | 'ENGINE_VERSION'
   | 'INDETERMINATE'
   | 'LEASE_LOST'
+  | 'LOCK_LOST'
+  | 'LOCK_TIMEOUT'
   | 'MESSAGE_TOO_DEEP'
   | 'MESSAGE_TOO_LARGE'
   | 'NOT_FOUND'
@@ -32,7 +37,8 @@ export type ErrorCode =
   | 'SUBSCRIPTION_CHANGED'
   | 'SUBSCRIPTION_TAKEN'
   | 'TIMED_OUT'
-  | 'TRANSACTION_REQUIRED';
+  | 'TRANSACTION_REQUIRED'
+  | 'WAIT_ABORTED';
 
 /**
  * The only error class malote throws. Branch on {@link MaloteError.code}; the message is written

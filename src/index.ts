@@ -1,6 +1,8 @@
 /** The public names of malote, one by one. Engines have their own entries: `malote/sqlite`, … */
 
 export { type Dependency, type DependencyKey, dependency } from './message/dependency.ts';
+export type { Cache, CacheOptions, LoadContext } from './cache/cache.ts';
+export type { HeldLock, LockOptions } from './lock/lock.ts';
 export type { Duration } from './message/duration.ts';
 export {
   type DataOf,

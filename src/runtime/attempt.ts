@@ -18,7 +18,7 @@ import type { Lane } from './buffer.ts';
 import { AttemptContext, isLeave } from './context.ts';
 import type { EnvelopeContext } from './envelope.ts';
 import type { Events } from './events.ts';
-import { failureOf, isThenable } from './failure.ts';
+import { failureOf, isThenable } from '../message/failure.ts';
 import type { Logger } from './log.ts';
 import type { Reading, Received } from './reader.ts';
 import type { Transition } from './transition.ts';

@@ -1,5 +1,7 @@
 /** The public face: what `createBus` answers, in types. The promises stand with each method. */
 
+import type { Cache, CacheOptions, KeyRule } from '../cache/cache.ts';
+import type { HeldLock, LockOptions } from '../lock/lock.ts';
 import type { DependencyKey, DependencyKeys } from '../message/dependency.ts';
 import type { Duration } from '../message/duration.ts';
 import type { DataOf, InputOf, MessageType } from '../message/message.ts';
@@ -134,4 +136,21 @@ export interface Bus<Tx = never> extends Inspection, AsyncDisposable {
   fulfil(...keys: readonly DependencyKey[]): Promise<void>;
   /** Closes facts again: messages released by them stay released, later ones wait. */
   revoke(...keys: readonly DependencyKey[]): Promise<void>;
+  /**
+   * A cache that all processes of the engine share: on a miss one of them loads, the others wait
+   * and are woken. Nothing happens until it is asked.
+   *
+   * @throws MaloteError `CACHE_TAKEN`, `OPTION_UNKNOWN`, `OPTION_INVALID`, `CAPABILITY_MISSING`
+   */
+  cache<Value, Key = string>(
+    name: string,
+    options: CacheOptions<Key, Value> & KeyRule<Key>,
+  ): Cache<Key, Value>;
+  /**
+   * Holds a lock that one process of the engine holds at a time, and keeps it until it is released.
+   *
+   * @throws MaloteError `LOCK_TIMEOUT` when another held it for all of `wait`
+   * @throws MaloteError `WAIT_ABORTED`, `OPTION_UNKNOWN`, `OPTION_INVALID`, `CAPABILITY_MISSING`
+   */
+  lock(name: string, options?: LockOptions): Promise<HeldLock>;
 }

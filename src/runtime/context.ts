@@ -10,7 +10,7 @@ import { type Duration, toMs } from '../message/duration.ts';
 import type { InputOf, MessageType } from '../message/message.ts';
 import type { Delivery, Outgoing } from '../transport/transport.ts';
 import { type EnvelopeContext, type PublishOptions, seal } from './envelope.ts';
-import { reasonOf } from './failure.ts';
+import { reasonOf } from '../message/failure.ts';
 import type { HandlerLog, Logger } from './log.ts';
 import type { Published } from './publisher.ts';
 

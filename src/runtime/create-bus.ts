@@ -3,6 +3,7 @@
 import { type Clock, systemClock } from '../clock.ts';
 import { MaloteError, optionInvalid } from '../errors.ts';
 import { createIds, random } from '../id.ts';
+import * as checks from '../message/checks.ts';
 import { type DependencyKey, factsOf } from '../message/dependency.ts';
 import { toMs } from '../message/duration.ts';
 import { isMessageType, type MessageType } from '../message/message.ts';
@@ -18,6 +19,7 @@ import { createLogger } from './log.ts';
 import * as options from './options.ts';
 import { createPublisher, type PublishResult } from './publisher.ts';
 import { createReader, type Received } from './reader.ts';
+import { createSharing } from './sharing.ts';
 import { stopOnSignal } from './signals.ts';
 
 /** What tests put in place of the machine's time, chance and ids. */
@@ -89,6 +91,7 @@ export function assembleBus<Tx>(
     failed,
   });
   const publisher = createPublisher({ link, clock, events, context: envelope });
+  const sharing = createSharing({ ...surroundings, engine: given.engine, link, limits, events });
   const registrations = new Map<string, Registration>();
   let consumers: Consumer[] = [];
   let starting: Promise<void> | null = null;
@@ -103,6 +106,7 @@ export function assembleBus<Tx>(
     link.fail(error);
     for (const consumer of consumers) consumer.fail(error);
     publisher.fail(error);
+    sharing.stop(error);
   }
 
   function consume<Types extends MessageTypes>(
@@ -163,6 +167,7 @@ export function assembleBus<Tx>(
     publisher.stopWaiting();
     await Promise.all(consumers.map((consumer) => consumer.stop(drainMs)));
     await publisher.flush();
+    sharing.stop();
     await link.close();
     forgetSignals();
     events.emit({ kind: 'stopped-bus' });
@@ -212,6 +217,8 @@ export function assembleBus<Tx>(
     },
     fulfil: (...keys) => mark(keys, 'fulfilled'),
     revoke: (...keys) => mark(keys, 'revoked'),
+    cache: sharing.cache,
+    lock: sharing.lock,
     async [Symbol.asyncDispose]() {
       await this.stop();
     },
@@ -243,7 +250,7 @@ const busNames = [
 
 function resolveSettings(given: BusOptions<never>): options.BusSettings {
   const { defaults } = options;
-  options.checkNames('createBus', given, busNames);
+  checks.checkNames('createBus', given, busNames);
   if (typeof given.engine?.open !== 'function') {
     throw optionInvalid(
       'createBus: engine',
@@ -256,17 +263,17 @@ function resolveSettings(given: BusOptions<never>): options.BusSettings {
   return {
     name: given.name ?? defaults.name,
     leaseMs: toMs(given.lease ?? defaults.lease, 'createBus: lease', 100),
-    journal: options.oneOf('createBus: journal', given.journal ?? defaults.journal, [
+    journal: checks.oneOf('createBus: journal', given.journal ?? defaults.journal, [
       'off',
       'exceptions',
     ]),
-    maxBodyBytes: options.whole('createBus: maxBodyBytes', maxBodyBytes, [1, engineLimit]),
-    maxBodyDepth: options.whole(
+    maxBodyBytes: checks.whole('createBus: maxBodyBytes', maxBodyBytes, [1, engineLimit]),
+    maxBodyDepth: checks.whole(
       'createBus: maxBodyDepth',
       given.maxBodyDepth ?? defaults.maxBodyDepth,
       [1, 1_000],
     ),
-    handleSignals: options.truth(
+    handleSignals: checks.truth(
       'createBus: handleSignals',
       given.handleSignals ?? defaults.handleSignals,
     ),

@@ -11,8 +11,8 @@ import { type BodyLimits, encode } from '../message/json.ts';
 import { isMessageType, type MessageType } from '../message/message.ts';
 import { checkKey } from '../message/names.ts';
 import type { Outgoing } from '../transport/transport.ts';
-import { isThenable } from './failure.ts';
-import { checkNames } from './options.ts';
+import { isThenable } from '../message/failure.ts';
+import { checkNames } from '../message/checks.ts';
 
 /** Attributes beside the body, spelt for the wire; absent ones are not written. */
 export interface WireHeaders {

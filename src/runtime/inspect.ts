@@ -18,7 +18,7 @@ import type {
   WaitingMessage,
 } from '../transport/store.ts';
 import type { Events } from './events.ts';
-import { checkNames, whole } from './options.ts';
+import { checkNames, whole } from '../message/checks.ts';
 
 export interface PageOptions {
   /** What the page before answered as `next`. */

@@ -88,6 +88,8 @@ function levelOf(kind: Transition['kind']): Level {
     case 'lease-lost':
     case 'taken-over':
     case 'wait-swallowed':
+    case 'cache-failed':
+    case 'lock-lost':
     case 'diverted':
     case 'indeterminate':
       return 'warn';
@@ -113,6 +115,9 @@ const sentences: Partial<Record<Transition['kind'], string>> = {
   'lease-lost': 'a lease was lost; another process has the message',
   'taken-over': 'messages of a dead process were taken over',
   'wait-swallowed': 'WAIT_SWALLOWED: the handler caught what ctx threw; it was done all the same',
+  'cache-failed': 'a cache could not load a value',
+  'cache-refused': 'a value was loaded too late, or before an invalidation, and was not kept',
+  'lock-lost': 'a lock was lost; another may hold it',
   'engine-trouble': 'the engine failed; it is tried again',
   'engine-failed': 'the engine failed for good: this bus is over, stop it and create another one',
 };

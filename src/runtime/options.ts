@@ -4,7 +4,8 @@
  * Unknown names are refused with the nearest known one; nothing is coerced.
  */
 
-import { MaloteError, optionInvalid, optionUnknown } from '../errors.ts';
+import { MaloteError, optionInvalid } from '../errors.ts';
+import { checkNames, oneOf, truth, whole } from '../message/checks.ts';
 import { type Duration, toMs } from '../message/duration.ts';
 import { checkName } from '../message/names.ts';
 import { type Backoff, exponential, isBackoff } from '../policy/backoff.ts';
@@ -178,39 +179,6 @@ export function handling(given: HandlingOptions): Handling {
 }
 
 const slots = [1, 10_000] as const;
-
-export function checkNames(where: string, given: object, known: readonly string[]): void {
-  if (typeof given !== 'object' || given === null) {
-    throw optionInvalid(`${where}: options`, 'an object', given);
-  }
-  for (const name of Object.keys(given)) {
-    if (!known.includes(name)) throw optionUnknown(where, name, known);
-  }
-}
-
-export function whole(
-  where: string,
-  value: unknown,
-  [least, most]: readonly [number, number],
-): number {
-  const valid = Number.isSafeInteger(value) && Number(value) >= least && Number(value) <= most;
-  if (!valid) throw optionInvalid(where, `a whole number from ${least} to ${most}`, value);
-  return value as number;
-}
-
-export function oneOf<Choice extends string>(
-  where: string,
-  value: Choice,
-  choices: readonly Choice[],
-): Choice {
-  if (choices.includes(value)) return value;
-  throw optionInvalid(where, choices.map((choice) => `"${choice}"`).join(' or '), value);
-}
-
-export function truth(where: string, value: unknown): boolean {
-  if (typeof value === 'boolean') return value;
-  throw optionInvalid(where, 'true or false', value);
-}
 
 function backoffOf(where: string, value: Backoff): Backoff {
   if (isBackoff(value)) return value;

@@ -10,7 +10,7 @@ import { type BodyLimits, decode } from '../message/json.ts';
 import type { MessageType } from '../message/message.ts';
 import type { Delivery } from '../transport/transport.ts';
 import { sentenceOf, type WireHeaders } from './envelope.ts';
-import { isThenable } from './failure.ts';
+import { isThenable } from '../message/failure.ts';
 
 /** A message as its handler sees it. A new object at every attempt: changing it harms nobody. */
 export interface Received<Name extends string = string, Data = unknown> {

@@ -1,5 +1,7 @@
 /** Everything that can happen to messages, as one union: what events, logs and tests speak of. */
 
+import type { CacheEvent } from '../cache/cache.ts';
+import type { LockEvent } from '../lock/lock.ts';
 import type { DeadReason, Failure } from '../message/life.ts';
 
 interface About {
@@ -63,6 +65,8 @@ export type Transition =
   | { readonly kind: 'revoked'; readonly facts: readonly string[] }
   | { readonly kind: 'paused'; readonly subscription: string }
   | { readonly kind: 'resumed'; readonly subscription: string }
+  | CacheEvent
+  | LockEvent
   | { readonly kind: 'started-bus' }
   | { readonly kind: 'stopped-bus' }
   | { readonly kind: 'engine-trouble'; readonly code: string; readonly message: string }

@@ -100,6 +100,8 @@ export async function testBus(options: TestBusOptions): Promise<TestBus> {
     start: () => current.bus.start(),
     fulfil: (...keys) => current.bus.fulfil(...keys),
     revoke: (...keys) => current.bus.revoke(...keys),
+    cache: (cache, given) => current.bus.cache(cache, given),
+    lock: (lock, given) => current.bus.lock(lock, given),
     get messages() {
       return current.bus.messages;
     },

@@ -2,7 +2,7 @@
  * Errors as they are kept with a message: the stack and the cause stay behind, lengths are bounded.
  */
 
-import type { Failure } from '../message/life.ts';
+import type { Failure } from './life.ts';
 
 const maxNameLength = 200;
 const maxMessageLength = 4_000;
