@@ -7,14 +7,34 @@ import type { Engine, JournalMode } from '../transport/transport.ts';
 import type { HandlerContext } from './context.ts';
 import type { PublishOptions } from './envelope.ts';
 import type { Inspection } from './inspect.ts';
+import type { Outbox } from './outbox.ts';
 import type { PinoLike } from './log.ts';
 import type { HandlingOptions, SubscriptionOptions } from './options.ts';
 import type { Published, PublishResult } from './publisher.ts';
 import type { Received } from './reader.ts';
 
-export interface BusOptions<Tx> {
+export interface BusOptions<Tx> extends CommonBusOptions {
   /** Where messages live; each engine has an entry of its own. */
   readonly engine: Engine<Tx>;
+  readonly store?: undefined;
+}
+
+export interface StoredBusOptions<Tx> extends CommonBusOptions {
+  /** Where messages live; each engine has an entry of its own. */
+  readonly engine: Engine<unknown>;
+  /**
+   * The database that the application writes to. A publish with `tx` on it is stored there, in the
+   * caller's transaction, and a relay moves it to the engine.
+   */
+  readonly store: Engine<Tx>;
+  /**
+   * Whether this process relays, from `start()` on. Several relays share the work.
+   * @defaultValue true
+   */
+  readonly relay?: boolean;
+}
+
+export interface CommonBusOptions {
   /** Tells buses of one process apart in events. @defaultValue 'malote' */
   readonly name?: string;
   /**
@@ -75,6 +95,8 @@ export type Handler<Types extends MessageTypes> = (
 ) => unknown;
 
 export interface Bus<Tx = never> extends Inspection, AsyncDisposable {
+  /** What waits in the store for its relay. */
+  readonly outbox: Outbox;
   /**
    * Resolves once the message is durably stored, for every subscription of its type or, where
    * there is none yet, for the first to come. Connects on first use; needs no running consumer.
@@ -83,7 +105,8 @@ export interface Bus<Tx = never> extends Inspection, AsyncDisposable {
    * two messages while the first is remembered (7 days); an id that malote made is not remembered.
    *
    * With `tx` it is stored in the caller's transaction: before the call returns, where the schema
-   * is synchronous and the bus was started; await it before you commit, to see a refusal.
+   * is synchronous and the bus was started; await it before you commit, to see a refusal. On a
+   * bus with a store it comes to the engine by the outbox, once that transaction is committed.
    *
    * @throws MaloteError `DATA_INVALID`, `MESSAGE_TOO_LARGE`, `MESSAGE_TOO_DEEP`, `OPTION_INVALID`,
    * `OPTION_UNKNOWN`, `QUEUE_FULL`, `PUBLISH_ABORTED`: certainly not stored

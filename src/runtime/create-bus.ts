@@ -7,17 +7,26 @@ import { type DependencyKey, factsOf } from '../message/dependency.ts';
 import { toMs } from '../message/duration.ts';
 import { isMessageType, type MessageType } from '../message/message.ts';
 import type { Capabilities } from '../transport/capabilities.ts';
-import type { FactChange, SubscriptionSpec } from '../transport/transport.ts';
-import type { Bus, BusOptions, ConsumeOptions, Handler, MessageTypes } from './bus.ts';
+import type { FactChange, Host, SubscriptionSpec } from '../transport/transport.ts';
+import type {
+  Bus,
+  BusOptions,
+  ConsumeOptions,
+  Handler,
+  MessageTypes,
+  StoredBusOptions,
+} from './bus.ts';
 import { type Consumer, createConsumer } from './consumer.ts';
 import type { EnvelopeContext } from './envelope.ts';
 import { createEvents } from './events.ts';
 import { createInspection } from './inspect.ts';
-import { createLink } from './link.ts';
+import { createLink, type Link } from './link.ts';
 import { createLogger } from './log.ts';
 import * as options from './options.ts';
+import { createOutbox, type OutboxOptions, type OutboxPart, withoutOutbox } from './outbox.ts';
 import { createPublisher, type PublishResult } from './publisher.ts';
 import { createReader, type Received } from './reader.ts';
+import { resolveSettings } from './settings.ts';
 import { stopOnSignal } from './signals.ts';
 
 /** What tests put in place of the machine's time, chance and ids. */
@@ -57,7 +66,9 @@ const machine: Surroundings = {
  *
  * @throws MaloteError `OPTION_UNKNOWN`, `OPTION_INVALID`
  */
-export function createBus<Tx = never>(given: BusOptions<Tx>): Bus<Tx> {
+export function createBus<Tx = never>(given: BusOptions<Tx>): Bus<Tx>;
+export function createBus<Tx>(given: StoredBusOptions<Tx>): Bus<Tx>;
+export function createBus<Tx>(given: BusOptions<Tx> | StoredBusOptions<Tx>): Bus<Tx> {
   return assembleBus(given, machine).bus;
 }
 
@@ -67,7 +78,7 @@ interface Registration {
 }
 
 export function assembleBus<Tx>(
-  given: BusOptions<Tx>,
+  given: BusOptions<Tx> | StoredBusOptions<Tx>,
   surroundings: Surroundings,
 ): TestableBus<Tx> {
   const settings = resolveSettings(given);
@@ -81,14 +92,12 @@ export function assembleBus<Tx>(
     now: () => clock.now(),
     causation: null,
   };
-  const link = createLink(given.engine, {
-    ...surroundings,
-    leaseMs: settings.leaseMs,
-    journal: settings.journal,
-    notify: (event) => events.emit(event),
-    failed,
-  });
-  const publisher = createPublisher({ link, clock, events, context: envelope });
+  const { leaseMs, journal } = settings;
+  const host: Host = { ...surroundings, leaseMs, journal, notify: events.emit, failed };
+  const link: Link<unknown> = createLink<unknown>(given.engine, host);
+  const outbox = outboxFor(given, { engineLink: link, host, events, relays: settings.relays });
+  const joined = outbox.link;
+  const publisher = createPublisher({ link, joined, clock, events, context: envelope });
   const registrations = new Map<string, Registration>();
   let consumers: Consumer[] = [];
   let starting: Promise<void> | null = null;
@@ -101,6 +110,7 @@ export function assembleBus<Tx>(
     const { code, message } = error;
     events.emit({ kind: 'engine-failed', code, message });
     link.fail(error);
+    outbox.fail(error);
     for (const consumer of consumers) consumer.fail(error);
     publisher.fail(error);
   }
@@ -153,6 +163,7 @@ export function assembleBus<Tx>(
     await queue.subscribe([...registrations.values()].map(({ spec }) => spec));
     const made = [...registrations.values()].map(({ consumer, spec }) => consumer(spec));
     consumers = await Promise.all(made);
+    await outbox.start();
     for (const consumer of consumers) consumer.start();
     if (settings.handleSignals) forgetSignals = stopOnSignal(() => bus.stop());
     events.emit({ kind: 'started-bus' });
@@ -163,7 +174,8 @@ export function assembleBus<Tx>(
     publisher.stopWaiting();
     await Promise.all(consumers.map((consumer) => consumer.stop(drainMs)));
     await publisher.flush();
-    await link.close();
+    await outbox.stop();
+    await Promise.all([outbox.close(), link.close()]);
     forgetSignals();
     events.emit({ kind: 'stopped-bus' });
   }
@@ -177,6 +189,7 @@ export function assembleBus<Tx>(
   }
 
   const bus: Bus<Tx> = {
+    outbox: outbox.view,
     ...createInspection(async () => (await link.open()).store, events),
     publish: (type, data, publishOptions) => publisher.publish(type, data, publishOptions),
     async publishMany(type, items, publishOptions) {
@@ -222,55 +235,25 @@ export function assembleBus<Tx>(
     abandon() {
       forgetSignals();
       link.abandon();
+      outbox.abandon();
     },
-    held: () => consumers.reduce((sum, consumer) => sum + consumer.held, 0),
+    held: () => consumers.reduce((sum, consumer) => sum + consumer.held, outbox.held),
   };
 }
 
 const maxBatch = 1_000;
 const nothing: readonly string[] = [];
 
-const busNames = [
-  'engine',
-  'name',
-  'lease',
-  'journal',
-  'maxBodyBytes',
-  'maxBodyDepth',
-  'handleSignals',
-  'logger',
-] as const;
-
-function resolveSettings(given: BusOptions<never>): options.BusSettings {
-  const { defaults } = options;
-  options.checkNames('createBus', given, busNames);
-  if (typeof given.engine?.open !== 'function') {
-    throw optionInvalid(
-      'createBus: engine',
-      "an engine, made by one of malote's engine entries",
-      given.engine,
-    );
+/** A store that is the engine itself has no outbox: its transactions are the engine's. */
+function outboxFor<Tx>(
+  given: BusOptions<Tx> | StoredBusOptions<Tx>,
+  rest: Omit<OutboxOptions<Tx>, 'engine' | 'store'>,
+): OutboxPart<Tx> {
+  const { engine, store } = given;
+  if (store === undefined || store.address === engine.address) {
+    return withoutOutbox(rest.engineLink as Link<Tx>);
   }
-  const maxBodyBytes = given.maxBodyBytes ?? defaults.maxBodyBytes;
-  const { maxBodyBytes: engineLimit } = given.engine.capabilities;
-  return {
-    name: given.name ?? defaults.name,
-    leaseMs: toMs(given.lease ?? defaults.lease, 'createBus: lease', 100),
-    journal: options.oneOf('createBus: journal', given.journal ?? defaults.journal, [
-      'off',
-      'exceptions',
-    ]),
-    maxBodyBytes: options.whole('createBus: maxBodyBytes', maxBodyBytes, [1, engineLimit]),
-    maxBodyDepth: options.whole(
-      'createBus: maxBodyDepth',
-      given.maxBodyDepth ?? defaults.maxBodyDepth,
-      [1, 1_000],
-    ),
-    handleSignals: options.truth(
-      'createBus: handleSignals',
-      given.handleSignals ?? defaults.handleSignals,
-    ),
-  };
+  return createOutbox({ ...rest, engine, store });
 }
 
 function typesByName(types: MessageTypes): ReadonlyMap<string, MessageType> {

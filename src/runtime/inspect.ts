@@ -98,11 +98,11 @@ export function createInspection(store: () => Promise<Store>, events: Events): I
       async list(options = {}) {
         checkNames('dead.list', options, ['cursor', 'limit', 'subscription']);
         const { subscription = null } = options;
-        return await (await store()).dead({ subscription, id: null, ...page(options) });
+        return await (await store()).dead({ subscription, id: null, ...pageOf(options) });
       },
       async get(id) {
         checkId('dead.get', id);
-        const { items } = await (await store()).dead({ subscription: null, id, ...page({}) });
+        const { items } = await (await store()).dead({ subscription: null, id, ...pageOf({}) });
         return items;
       },
       async redrive(which) {
@@ -119,7 +119,7 @@ export function createInspection(store: () => Promise<Store>, events: Events): I
         checkNames('waiting.list', options, ['cursor', 'limit', 'subscription', 'for']);
         const { subscription = null } = options;
         const fact = options.for === undefined ? null : factOf(options.for);
-        return await (await store()).waiting({ subscription, fact, ...page(options) });
+        return await (await store()).waiting({ subscription, fact, ...pageOf(options) });
       },
     },
     subscriptions: {
@@ -149,7 +149,7 @@ function checkId(where: string, id: unknown): void {
   if (typeof id !== 'string') throw optionInvalid(`${where}: id`, "a message's id", id);
 }
 
-function page({ cursor = null, limit = 100 }: PageOptions): {
+export function pageOf({ cursor = null, limit = 100 }: PageOptions): {
   cursor: string | null;
   limit: number;
 } {

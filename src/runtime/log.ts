@@ -44,7 +44,8 @@ export function createLogger(given: PinoLike | false | undefined, clock: Clock):
       // Where only a listener made it worth building: most events of a busy bus.
       if (level === 'debug' && debugsOf(target) === false) return;
       const { kind, ...fields } = transition;
-      guarded(() => target[level](fields, sentences[kind] ?? kind));
+      const sentence = transition.kind === 'relayed' ? published(transition) : sentences[kind];
+      guarded(() => target[level](fields, sentence ?? kind));
     },
     child: (fields) => childOf(target, fields),
   };
@@ -91,6 +92,7 @@ function levelOf(kind: Transition['kind']): Level {
     case 'diverted':
     case 'indeterminate':
       return 'warn';
+    case 'relayed':
     case 'redriven':
     case 'cancelled':
     case 'paused':
@@ -102,6 +104,11 @@ function levelOf(kind: Transition['kind']): Level {
     default:
       return 'debug';
   }
+}
+
+function published({ ids, messages }: Extract<Transition, { kind: 'relayed' }>): string {
+  const more = messages > ids.length ? `, and ${messages - ids.length} more` : '';
+  return `Published messages: [${ids.join(', ')}${more}]`;
 }
 
 const sentences: Partial<Record<Transition['kind'], string>> = {

@@ -73,6 +73,7 @@ export interface BusSettings {
   readonly maxBodyBytes: number;
   readonly maxBodyDepth: number;
   readonly handleSignals: boolean;
+  readonly relays: boolean;
 }
 
 export interface Defaults {
@@ -82,6 +83,7 @@ export interface Defaults {
   readonly maxBodyBytes: number;
   readonly maxBodyDepth: number;
   readonly handleSignals: boolean;
+  readonly relay: boolean;
   readonly concurrency: number;
   readonly timeout: Duration;
   readonly attempts: number;
@@ -99,6 +101,7 @@ export const defaults: Defaults = {
   maxBodyBytes: 1_048_576,
   maxBodyDepth: 64,
   handleSignals: true,
+  relay: true,
   concurrency: 10,
   timeout: '60s',
   attempts: 10,

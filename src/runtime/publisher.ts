@@ -50,13 +50,17 @@ interface Pending extends InLine {
 /** Calls in flight above which a publish is refused: what a stalled engine may pile up. */
 const maxInFlight = 100_000;
 
-export function createPublisher<Tx>(options: {
-  link: Link<Tx>;
-  clock: Clock;
-  events: Events;
-  context: EnvelopeContext;
-}): Publisher<Tx> {
-  const { link, clock, events, context } = options;
+export interface PublisherOptions<Tx> {
+  readonly link: Link<unknown>;
+  /** Whose transactions `tx` may be. */
+  readonly joined: Link<Tx>;
+  readonly clock: Clock;
+  readonly events: Events;
+  readonly context: EnvelopeContext;
+}
+
+export function createPublisher<Tx>(options: PublisherOptions<Tx>): Publisher<Tx> {
+  const { link, joined, clock, events, context } = options;
   let batch: Pending[] = [];
   const line = createRoomLine<Pending>({ clock, mayWait, ask, refuse: refuseWait });
   let lastOrder = 0;
@@ -203,7 +207,7 @@ export function createPublisher<Tx>(options: {
 
   /** Stores before it returns where the schema is synchronous and the engine open. */
   function publishJoined(sealed: Outgoing | Promise<Outgoing>, tx: Tx): Promise<Published> {
-    const { transport } = link;
+    const { transport } = joined;
     if (transport !== null && !(sealed instanceof Promise)) return join(transport, sealed, tx);
     return openAndJoin(sealed, tx);
   }
@@ -212,7 +216,7 @@ export function createPublisher<Tx>(options: {
     const outgoing = await sealed;
     let transport: Transport<Tx>;
     try {
-      transport = await link.open();
+      transport = await joined.open();
     } catch (error) {
       if (!(error instanceof MaloteError) || error.code !== 'ENGINE_BUSY') throw error;
       throw lockedByItself(error, outgoing.id);
@@ -258,7 +262,7 @@ function stopped(id: string): MaloteError {
 function transactionsMissing(): MaloteError {
   return new MaloteError(
     'CAPABILITY_MISSING',
-    'publish: tx needs an engine that is a database the caller has transactions in',
+    'publish: tx needs a store, or an engine, that is a database of the caller',
   );
 }
 

@@ -59,6 +59,14 @@ export type Transition =
     }
   | { readonly kind: 'redriven'; readonly subscription: string | null; readonly messages: number }
   | { readonly kind: 'cancelled'; readonly id: string }
+  | {
+      readonly kind: 'relayed';
+      /** The first of them, at most 100. */
+      readonly ids: readonly string[];
+      readonly messages: number;
+      /** How long ago the oldest of them was accepted. */
+      readonly lagMs: number;
+    }
   | { readonly kind: 'fulfilled'; readonly facts: readonly string[] }
   | { readonly kind: 'revoked'; readonly facts: readonly string[] }
   | { readonly kind: 'paused'; readonly subscription: string }

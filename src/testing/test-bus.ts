@@ -100,6 +100,9 @@ export async function testBus(options: TestBusOptions): Promise<TestBus> {
     start: () => current.bus.start(),
     fulfil: (...keys) => current.bus.fulfil(...keys),
     revoke: (...keys) => current.bus.revoke(...keys),
+    get outbox() {
+      return current.bus.outbox;
+    },
     get messages() {
       return current.bus.messages;
     },

@@ -14,13 +14,14 @@ import {
   withoutComments,
 } from '../support/source-file.ts';
 
-const inner = ['message', 'policy', 'transport', 'runtime'] as const;
+const inner = ['message', 'policy', 'transport', 'outbox', 'runtime'] as const;
 
 const mayImport: Readonly<Record<string, readonly string[]>> = {
   message: [],
   policy: ['message'],
   transport: ['message'],
-  runtime: ['message', 'policy', 'transport'],
+  outbox: ['message', 'policy', 'transport'],
+  runtime: ['message', 'policy', 'transport', 'outbox'],
   observe: inner,
   'transports/memory': ['message', 'transport'],
   'transports/sqlite': ['message', 'transport'],
