@@ -183,6 +183,27 @@ test('a closed connection has no transaction, and one that was opened again is t
   assert.deepEqual(idsOf(await process.consume().take(5)), ['first', 'second', 'third']);
 });
 
+test('a key has one number in all connections to a file, and another one in the next file', async () => {
+  const hashes = new Set<unknown>();
+  for (let file = 1; file <= 2; file++) {
+    const bench = sqliteBench();
+    const process = await bench.open();
+    await process.subscribe();
+    await process.publish({ id: 'a', key: 'k' });
+    const tx = bench.connect();
+    tx.exec('begin');
+    process.transport.join!.publish(tx, [outgoing({ id: 'b', key: 'k' })]);
+    tx.exec('commit');
+    const other = await bench.open();
+    await other.publish({ id: 'c', key: 'k' });
+    const lanes = bench.rows('select key from ml_lane');
+    assert.equal(lanes.length, 1);
+    hashes.add(lanes[0]![0]);
+  }
+
+  assert.equal(hashes.size, 2);
+});
+
 test('a transaction that read before another one wrote is told that it is in the way', async () => {
   const bench = sqliteBench();
   const process = await bench.open();

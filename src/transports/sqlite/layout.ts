@@ -101,11 +101,14 @@ export function readyState(marks: number): number {
 
 /**
  * The 52-bit number a key is found by; never 0, which means "no key". Two keys with the same number
- * share a lane: they wait for each other, and each keeps its order.
+ * share a lane: they wait for each other, and each keeps its order; what a dead head does to one
+ * key, it does to both. So that nobody who chooses keys can bring that about, each file has a seed.
+ *
+ * @param seed - below 2^52
  */
-export function hashKey(key: string): number {
-  let a = 0xdeadbeef;
-  let b = 0x41c6ce57;
+export function hashKey(key: string, seed: number): number {
+  let a = 0xdeadbeef ^ (seed >>> 0);
+  let b = 0x41c6ce57 ^ Math.floor(seed / 2 ** 32);
   for (let index = 0; index < key.length; index++) {
     const unit = key.charCodeAt(index);
     a = Math.imul(a ^ unit, 2654435761);

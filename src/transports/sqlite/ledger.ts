@@ -84,6 +84,8 @@ export interface Ledger {
   dueAt: number;
   /** Messages up to this sequence are found by their id in an index, see `naming.ts`. */
   named: number;
+  /** What the numbers of keys depend on. */
+  seed: number;
   stored: Stored;
 }
 
@@ -115,13 +117,15 @@ export function createLedger(db: Preparing, options: { readonly keepsJournal: bo
     hasChores: true,
     dueAt: Number.POSITIVE_INFINITY,
     named: 0,
+    seed: 0,
     stored: { sequence: 0, lease: 0, version: 0, named: 0, now: 0 },
   };
 }
 
 /** @param clockNow - whole milliseconds; where it lags, the file's own time counts */
 export function openLedger(ledger: Ledger, clockNow: number): void {
-  const [sequence, lease, version, named, now] = ledger.rows.meta.get()!;
+  const [sequence, lease, version, named, now, seed] = ledger.rows.meta.get()!;
+  ledger.seed = seed;
   ledger.now = Math.max(now, clockNow);
   ledger.sequence = sequence;
   ledger.lease = lease;

@@ -72,7 +72,7 @@ interface Keyed {
 
 function placeInLane(ledger: Ledger, subscription: Subscription, keyed: Keyed): void {
   const { parcel, key, taker } = keyed;
-  const hash = hashKey(key);
+  const hash = hashKey(key, ledger.seed);
   const id = subscription.keyed + ++ledger.sequence;
   const found = findLane(ledger, subscription, hash);
   if (found === undefined) {
@@ -128,7 +128,7 @@ export function placeAgain(
 ): { readonly id: number; readonly lane: number; readonly state: number } {
   const key = subscription.isOrdered ? parcel.key : null;
   const id = (key === null ? subscription.loose : subscription.keyed) + ++ledger.sequence;
-  const hash = key === null ? 0 : hashKey(key);
+  const hash = key === null ? 0 : hashKey(key, ledger.seed);
   const found = key === null ? undefined : findLane(ledger, subscription, hash);
   if (found === undefined) {
     const since = ledger.now;

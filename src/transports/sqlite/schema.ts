@@ -27,9 +27,11 @@ export const migrations: readonly string[] = [
     topology integer not null,
     named integer not null,
     -- The latest time that a transaction was stamped with: it never goes back.
-    now integer not null
+    now integer not null,
+    -- The numbers of keys depend on it. 4503599627370495 is 2^52 - 1.
+    seed integer not null
   );
-  insert into ml_meta values (1, 0, 0, 1, 0, 0);
+  insert into ml_meta values (1, 0, 0, 1, 0, 0, random() & 4503599627370495);
 
   -- process: sessions with the same one die together. beside: since this one was last renewed,
   -- another one of its process was taken over that held something.

@@ -6,8 +6,8 @@
 import type { Sql } from './sql.ts';
 
 export const ledgerTexts = {
-  meta: 'select sequence, lease, topology, named, now from ml_meta where one = 1' as Sql<
-    [sequence: number, lease: number, topology: number, named: number, now: number]
+  meta: 'select sequence, lease, topology, named, now, seed from ml_meta where one = 1' as Sql<
+    [sequence: number, lease: number, topology: number, named: number, now: number, seed: number]
   >,
   setMeta: `
     update ml_meta set sequence = ?, lease = ?, topology = ?, named = ?, now = ?
