@@ -2,13 +2,20 @@
 
 import type { Answer, Said, Spec } from './scenario.ts';
 import { Absent } from './scenario.ts';
+import { cold } from './programs/cold.ts';
 import { fact } from './programs/fact.ts';
 import { flow } from './programs/flow.ts';
+import { hits } from './programs/hits.ts';
 import { idle } from './programs/idle.ts';
+import { outbox } from './programs/outbox.ts';
 import { pair } from './programs/pair.ts';
 import { payments } from './programs/payments.ts';
 import { profileTo } from './programs/profiler.ts';
+import { recovery } from './programs/recovery.ts';
 import { soak } from './programs/soak.ts';
+import { start } from './programs/start.ts';
+import { standing } from './programs/standing.ts';
+import { takeover } from './programs/takeover.ts';
 
 async function run(spec: Spec): Promise<Answer> {
   switch (spec.program) {
@@ -22,8 +29,22 @@ async function run(spec: Spec): Promise<Answer> {
       return await fact(spec);
     case 'payments':
       return await payments(spec);
+    case 'start':
+      return await start(spec);
+    case 'hits':
+      return await hits(spec);
+    case 'cold':
+      return await cold(spec);
+    case 'outbox':
+      return await outbox(spec);
     case 'soak':
       return await soak(spec);
+    case 'recovery':
+      return await recovery(spec);
+    case 'standing':
+      return await standing(spec);
+    case 'takeover':
+      return await takeover(spec);
   }
 }
 

@@ -51,6 +51,8 @@ export interface Load {
   /** How often each message was seen here, by publisher process. */
   readonly marks: readonly Marks[];
   readonly misordered: number;
+  /** What all this takes of the process, beside its heap. */
+  readonly ownBytes: number;
 }
 
 /** How often each message of one publisher process was seen. */
@@ -59,10 +61,12 @@ export type Marks = Uint8Array;
 export interface LoadOptions {
   readonly producer: 0 | 1;
   readonly keys: number;
+  /** Every message has a key of its own. */
+  readonly newKeys?: boolean;
   readonly backlog: number;
 }
 
-export function createLoad({ producer, keys, backlog }: LoadOptions): Load {
+export function createLoad({ producer, keys, newKeys = false, backlog }: LoadOptions): Load {
   const first = (producer + 1) * range;
   const names = Array.from({ length: Math.max(1, keys) }, (_, index) => keyName('k', index));
   const marks = [new Uint8Array(1 << 16), new Uint8Array(1 << 16)];
@@ -96,7 +100,7 @@ export function createLoad({ producer, keys, backlog }: LoadOptions): Load {
     const key = keys > 1 ? Math.floor(Math.random() * keys) : 0;
     if (index >= keyOf.length) keyOf = grown(keyOf, index);
     keyOf[index] = key;
-    return makeOrder(first + index, names[key]!);
+    return makeOrder(first + index, newKeys ? keyName('n', index) : names[key]!);
   }
 
   function see({ n }: Order): void {
@@ -109,7 +113,7 @@ export function createLoad({ producer, keys, backlog }: LoadOptions): Load {
     if (index >= marks[from]!.length) marks[from] = grown(marks[from]!, index);
     marks[from]![index]! += 1;
     handled += 1;
-    if (keys > 0 && from === producer) checkOrder(index);
+    if (keys > 0 && !newKeys && from === producer) checkOrder(index);
     if (waiting !== null) letGo();
   }
 
@@ -162,6 +166,9 @@ export function createLoad({ producer, keys, backlog }: LoadOptions): Load {
     },
     get misordered() {
       return misordered;
+    },
+    get ownBytes() {
+      return marks.reduce((sum, seen) => sum + seen.byteLength, keyOf.byteLength);
     },
   };
 }

@@ -1,5 +1,5 @@
 /**
- * The benchmarks: `npm run bench -- memory|sqlite|payments`.
+ * The benchmarks: `npm run bench -- memory|sqlite|rabbitmq|cache|outbox|payments`.
  *
  *     --quick        short runs, for a first look
  *     --only name    one scenario (may be repeated)
@@ -18,7 +18,8 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { install } from './drivers/install.ts';
+import { install, isPeer } from './drivers/install.ts';
+import { describeCommit } from './commit.ts';
 import { describeMachine } from './machine.ts';
 import { profiledScenarios, resultsFile, writePage } from './page.ts';
 import { text } from './report.ts';
@@ -81,6 +82,7 @@ async function run(suite: Suite): Promise<Document> {
   return {
     suite: name,
     date,
+    commit: describeCommit(),
     quick: values.quick,
     machine,
     versions,
@@ -99,10 +101,13 @@ function profileFolder(suite: SuiteName): string {
 function absentees(
   contestants: Suite['scenarios'][number]['contestants'][number][],
 ): Readonly<Record<string, string>> {
-  if (!contestants.some(({ spec }) => spec.settings.driver === 'plainjob')) return {};
-  tell('installing plainjob, where that was not done before');
-  const reason = install();
-  return reason === null ? {} : { plainjob: reason };
+  const drivers = new Set<string>(contestants.map(({ spec }) => spec.settings.driver));
+  const reasons = [...drivers].filter(isPeer).flatMap((peer) => {
+    tell(`installing ${peer}, where that was not done before`);
+    const reason = install(peer);
+    return reason === null ? [] : [[peer, reason] as const];
+  });
+  return Object.fromEntries(reasons);
 }
 
 /** More digits than anybody can use would only make the kept results longer. */

@@ -8,16 +8,16 @@ import { judge } from './aims.ts';
 import { number } from './number.ts';
 import { disturbance, markdown, scenarioTable } from './report.ts';
 import type { Document, ScenarioResult } from './results.ts';
-import { suiteNames } from './scenarios/suites.ts';
+import { suiteNames, type SuiteName } from './scenarios/suites.ts';
 
 export const pageFile: string = fileURLToPath(new URL('../docs/benchmarks.md', import.meta.url));
 const notesFile = fileURLToPath(new URL('notes.md', import.meta.url));
 
 const introduction = `# Benchmarks
 
-This page is generated: \`npm run bench -- memory --write\` (or \`sqlite\`, \`payments\`) runs the
-benchmarks and renews it, \`npm run bench -- page\` only prints it anew from \`bench/results/\`. Do
-not edit it by hand.
+This page is generated: \`npm run bench -- memory --write\` (or \`sqlite\`, \`rabbitmq\`, \`cache\`,
+\`outbox\`, \`payments\`) runs the benchmarks and renews it, \`npm run bench -- page\` only
+prints it anew from \`bench/results/\`. Do not edit it by hand.
 
 Contestants run in turns (A B C A B C …), each in a process of its own. Figures are medians over the
 rounds, with the least and the most. Publishing and consuming go on at once, every message is
@@ -25,8 +25,14 @@ acknowledged one by one, and a run that loses, doubles or misorders a message ha
 "first ÷ this" says how many times the first contestant is as fast.
 `;
 
-/** Where a profile of the first contestant says what the others do not. */
-export const profiledScenarios: readonly string[] = ['unordered', 'keys', 'one-key'];
+/** Where the rates ask why: of what is compared with peers, and of what misses its aim. */
+export const profiledScenarios: readonly string[] = [
+  'unordered',
+  'keys',
+  'one-key',
+  'idle',
+  'hot-key',
+];
 const profileLines = 10;
 
 export function resultsFile(suite: string): string {
@@ -39,16 +45,18 @@ export function writePage(): void {
 
 /** The page as the kept results make it. */
 export function page(): string {
-  const documents = suiteNames
-    .map(resultsFile)
-    .filter((file) => existsSync(file))
-    .map((file) => JSON.parse(readFileSync(file, 'utf8')) as Document);
-  const parts = [introduction, ...documents.map(section), readFileSync(notesFile, 'utf8')];
+  const parts = [introduction, ...suiteNames.map(sectionOf), readFileSync(notesFile, 'utf8')];
   return `${parts.map((part) => part.trim()).join('\n\n')}\n`;
 }
 
+function sectionOf(suite: SuiteName): string {
+  const file = resultsFile(suite);
+  if (!existsSync(file)) return `## ${suite}\n\nNot measured yet.`;
+  return section(JSON.parse(readFileSync(file, 'utf8')) as Document);
+}
+
 function section(document: Document): string {
-  const { suite, date, quick, machine, versions, settings } = document;
+  const { suite, date, commit, quick, machine, versions, settings } = document;
   const others = disturbance(document);
   const state = [
     quick ? 'a quick run, for a first look' : 'a full run',
@@ -57,6 +65,7 @@ function section(document: Document): string {
       : 'on a quiet machine',
   ].join(', ');
   const facts: readonly [string, string][] = [
+    ['commit', commit ?? 'not recorded'],
     ['machine', `${machine.cores} × ${machine.cpu}, ${machine.memoryGb} GB, ${machine.system}`],
     [
       'disk',
@@ -81,7 +90,8 @@ function section(document: Document): string {
 }
 
 function scenarioSection(scenario: ScenarioResult): string {
-  const [profiled] = scenario.contestants;
+  // Of variants the last one is what the question is about.
+  const profiled = scenario.contestants.at(scenario.compare === 'peers' ? 0 : -1);
   const parts = [`### ${scenario.title}`, markdown(scenarioTable(scenario))];
   if (profiledScenarios.includes(scenario.name) && profiled?.profile !== undefined) {
     const rows = profiled.profile

@@ -61,10 +61,11 @@ export function disturbance(document: Document): number {
 }
 
 export function text(document: Document): string {
-  const { machine, versions, settings } = document;
+  const { machine, versions, settings, commit = 'not recorded' } = document;
   const parts = [
     `${document.suite}, ${document.date}${document.quick ? ', quick: a first look' : ''}`,
     [
+      `commit ${commit}`,
       `${machine.cores} × ${machine.cpu}, ${machine.memoryGb} GB, ${machine.system}`,
       `sync of 4 KB p50 ${number(machine.syncP50Ms)} ms, p99 ${number(machine.syncP99Ms)} ms; ` +
         `load before ${number(machine.load)}; ` +

@@ -6,6 +6,8 @@ import type { Column, Metrics } from './scenario.ts';
 export interface Document {
   readonly suite: string;
   readonly date: string;
+  /** What was measured; not there in documents of before it was recorded. */
+  readonly commit?: string;
   /** Asked for a first look, not for figures to quote. */
   readonly quick: boolean;
   readonly machine: Machine;
@@ -69,6 +71,10 @@ export function contestantOf(
   const found = document.scenarios.find(({ name }) => name === scenario);
   if (contestant === undefined) return found?.contestants[0];
   return found?.contestants.find(({ name }) => name.startsWith(contestant));
+}
+
+export function mostOf(result: ContestantResult | undefined, metric: string): number | null {
+  return result?.figures[metric]?.most ?? null;
 }
 
 export function medianOf(result: ContestantResult | undefined, metric: string): number | null {

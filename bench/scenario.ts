@@ -6,12 +6,14 @@
 
 /** One workload on one driver. */
 export interface FlowSettings {
-  readonly driver: 'malote' | 'bare' | 'plainjob';
-  readonly engine: 'memory' | 'sqlite';
+  readonly driver: 'malote' | 'bare' | 'bare-singly' | 'plainjob';
+  readonly engine: 'memory' | 'sqlite' | 'rabbitmq';
   readonly publishers: number;
   readonly concurrency: number;
   /** How many keys the messages are spread over at random; 0: no order. */
   readonly keys: number;
+  /** Every message has a key of its own, in place of one of those. */
+  readonly newKeys: boolean;
   readonly schema: boolean;
   readonly journal: 'off' | 'exceptions';
   /** Whether somebody listens to every transition. */
@@ -33,6 +35,20 @@ export interface FlowSettings {
 export interface Duration {
   readonly warmUpMs: number;
   readonly measureMs: number;
+}
+
+/** A cache, and what it is compared with. */
+export interface CacheSettings {
+  /** `map`: a Map and shared promises; `select`: a prepared statement on the same table. */
+  readonly driver: 'malote' | 'map' | 'select' | 'bentocache';
+  readonly engine: 'memory' | 'sqlite';
+}
+
+/** A relay, or a consumer with an inbox. */
+export interface OutboxSettings {
+  readonly driver: 'malote' | 'bare';
+  readonly engine: 'sqlite';
+  readonly work: 'relay' | 'effects' | 'effects-apart';
 }
 
 /** What a contestant's process is told to do. */
@@ -57,8 +73,32 @@ export type Spec =
       readonly payments: number;
       readonly processes: 1 | 2;
     }
+  | { readonly program: 'start'; readonly settings: FlowSettings; readonly starts: number }
+  | { readonly program: 'hits'; readonly settings: CacheSettings; readonly duration: Duration }
+  | {
+      readonly program: 'cold';
+      readonly settings: CacheSettings;
+      readonly keys: number;
+      readonly processes: number;
+    }
+  | { readonly program: 'outbox'; readonly settings: OutboxSettings; readonly messages: number }
   | { readonly program: 'fact'; readonly settings: FlowSettings; readonly messages: number }
-  | { readonly program: 'soak'; readonly settings: FlowSettings; readonly messages: number };
+  | { readonly program: 'soak'; readonly settings: FlowSettings; readonly messages: number }
+  | {
+      readonly program: 'recovery';
+      readonly settings: FlowSettings;
+      readonly deaths: number;
+      /** How long the server stays away before it is started again. */
+      readonly awayMs: number;
+    }
+  | { readonly program: 'takeover'; readonly settings: FlowSettings; readonly deaths: number }
+  | {
+      readonly program: 'standing';
+      readonly settings: FlowSettings;
+      /** Facts that hold, and messages that wait, each of a key of its own. */
+      readonly facts: number;
+      readonly parked: number;
+    };
 
 export interface Contestant {
   readonly name: string;

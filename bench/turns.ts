@@ -23,6 +23,7 @@ export interface TurnOptions {
 const entry = fileURLToPath(new URL('contestant.ts', import.meta.url));
 /** Longer than the longest of them by far: a contestant that hangs is wrong. */
 const mostMs = 15 * 60_000;
+const politeMs = 5_000;
 
 export async function runScenario(
   scenario: Scenario,
@@ -113,7 +114,9 @@ function runOnce({ spec }: Contestant, ...profile: string[]): Promise<Said> {
     let said: Said = { kind: 'wrong', reason: 'its process ended without a word' };
     const timer = setTimeout(() => {
       said = { kind: 'wrong', reason: `it did not end within ${mostMs} ms` };
-      child.kill('SIGKILL');
+      // Asked first: it may have a server to end.
+      child.kill('SIGTERM');
+      setTimeout(() => child.kill('SIGKILL'), politeMs).unref();
     }, mostMs);
     child.on('message', (message) => {
       said = message as Said;

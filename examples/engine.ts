@@ -1,22 +1,27 @@
 /**
- * The engine an example runs on, as `MALOTE_ENGINE` names it: `memory`, or `sqlite:` and the path
- * of a file. Messages and handlers are the same on each.
+ * The engine an example runs on, as `MALOTE_ENGINE` names it: `memory`, `sqlite:` and the path of a
+ * file, or the `amqp://` address of a RabbitMQ server. Messages and handlers are the same on each.
  */
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { BusOptions } from 'malote';
 import { memory } from 'malote/memory';
+import { rabbitmq } from 'malote/rabbitmq';
 import { sqlite } from 'malote/sqlite';
 
 export function engineNamed(name: string): BusOptions<never>['engine'] {
-  return name === 'memory' ? memory() : sqlite(sqliteFile(name, 'memory or sqlite:path'));
+  if (/^amqps?:/.test(name)) return rabbitmq(name);
+  if (name === 'memory') return memory();
+  return sqlite(
+    sqliteFile(name, 'MALOTE_ENGINE', 'memory, sqlite:path or amqp://user:password@host'),
+  );
 }
 
 /** The path in `sqlite:path`. Makes its folder, so that a first run needs no preparation. */
-export function sqliteFile(name: string, expected = 'sqlite:path'): string {
+export function sqliteFile(name: string, variable: string, expected = 'sqlite:path'): string {
   const path = /^sqlite:(.+)$/.exec(name)?.[1];
   if (path === undefined) {
-    console.error(`MALOTE_ENGINE must be ${expected}, got "${name}"`);
+    console.error(`${variable} must be ${expected}, got "${name}"`);
     process.exit(2);
   }
   mkdirSync(dirname(path), { recursive: true });

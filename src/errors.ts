@@ -7,21 +7,32 @@
  */
 
 export type ErrorCode =
+  | 'ALREADY_PROCESSED'
   | 'ATTEMPT_OVER'
   | 'BUS_STOPPED'
+  | 'CACHE_LOAD_FAILED'
+  | 'CACHE_TAKEN'
+  | 'CACHE_TIMEOUT'
   | 'CAPABILITY_MISSING'
+  | 'CONFIG_INVALID'
+  | 'CONFIG_MISSING'
   | 'DATA_INVALID'
   | 'DEFINITION_INVALID'
+  | 'DRIVER_MISSING'
   | 'ENGINE_BUSY'
   | 'ENGINE_CORRUPT'
+  | 'ENGINE_DENIED'
   | 'ENGINE_FAILED'
   | 'ENGINE_FULL'
   | 'ENGINE_GONE'
   | 'ENGINE_MISMATCH'
   | 'ENGINE_READ_ONLY'
+  | 'ENGINE_UNREACHABLE'
   | 'ENGINE_VERSION'
   | 'INDETERMINATE'
   | 'LEASE_LOST'
+  | 'LOCK_LOST'
+  | 'LOCK_TIMEOUT'
   | 'MESSAGE_TOO_DEEP'
   | 'MESSAGE_TOO_LARGE'
   | 'NOT_FOUND'
@@ -32,7 +43,8 @@ export type ErrorCode =
   | 'SUBSCRIPTION_CHANGED'
   | 'SUBSCRIPTION_TAKEN'
   | 'TIMED_OUT'
-  | 'TRANSACTION_REQUIRED';
+  | 'TRANSACTION_REQUIRED'
+  | 'WAIT_ABORTED';
 
 /**
  * The only error class malote throws. Branch on {@link MaloteError.code}; the message is written
@@ -42,12 +54,13 @@ export class MaloteError extends Error {
   override readonly name = 'MaloteError';
   readonly code: ErrorCode;
   /** The message's id where the error is about one, so that the same id can be published again. */
-  readonly id: string | undefined;
+  declare readonly id: string | undefined;
 
   constructor(code: ErrorCode, message: string, options: MaloteErrorOptions = {}) {
     super(message, 'cause' in options ? { cause: options.cause } : undefined);
     this.code = code;
-    this.id = options.id;
+    // Not there where there is none: a printed error says no more than it knows.
+    if (options.id !== undefined) this.id = options.id;
   }
 }
 
@@ -60,11 +73,44 @@ export function optionInvalid(where: string, expected: string, got: unknown): Ma
   return new MaloteError('OPTION_INVALID', `${where} must be ${expected}, got ${show(got)}`);
 }
 
-export function optionUnknown(where: string, name: string, known: readonly string[]): MaloteError {
-  const nearest = closest(name, known);
-  const cure =
-    nearest === undefined ? `known are ${known.join(', ')}` : `did you mean "${nearest}"?`;
+/** @param nested - options of options, where the name may belong: `retry.attempts` */
+export function optionUnknown(
+  where: string,
+  name: string,
+  known: readonly string[],
+  nested: readonly string[] = [],
+): MaloteError {
+  const below = nested.find((option) => option.endsWith(`.${name}`));
+  const cure = cureOf(below ?? closest(name, known), known);
   return new MaloteError('OPTION_UNKNOWN', `${where} has no option "${name}"; ${cure}`);
+}
+
+/** @param what - such as `subscription` */
+export function notFound(what: string, name: string, known: readonly string[]): MaloteError {
+  const cure = cureOf(closest(name, known), known);
+  return new MaloteError('NOT_FOUND', `there is no ${what} "${name}"; ${cure}`);
+}
+
+/** What to write instead of a name that is not known. */
+function cureOf(nearest: string | undefined, known: readonly string[]): string {
+  if (nearest !== undefined) return `did you mean "${nearest}"?`;
+  if (known.length === 0) return 'there is none';
+  const more = known.length > mostNamed ? `, and ${known.length - mostNamed} more` : '';
+  return `known are ${known.slice(0, mostNamed).join(', ')}${more}`;
+}
+
+const mostNamed = 30;
+
+/** `instanceof` for anything that was thrown: a proxy may throw when it is looked at. */
+export function isInstance<T>(
+  thrown: unknown,
+  kind: abstract new (...args: never[]) => T,
+): thrown is T {
+  try {
+    return thrown instanceof kind;
+  } catch {
+    return false;
+  }
 }
 
 /** A value as an error message may show it: short, on one line, never a whole body. */
@@ -74,6 +120,7 @@ export function show(value: unknown): string {
   if (typeof value === 'function') return 'a function';
   let text: string | undefined;
   try {
+    if (value instanceof Date && Number.isNaN(value.getTime())) return 'an invalid Date';
     text = JSON.stringify(value);
   } catch {
     text = `an unprintable ${typeof value}`;
@@ -82,10 +129,10 @@ export function show(value: unknown): string {
   return text.length > 80 ? `${text.slice(0, 79)}…` : text;
 }
 
-/** The known name within two edits of `name`, or undefined. */
+/** The known name within two edits of `name` (one, of a short one), or undefined. */
 function closest(name: string, known: readonly string[]): string | undefined {
   let best: string | undefined;
-  let bestDistance = 3;
+  let bestDistance = name.length < 4 ? 2 : 3;
   for (const candidate of known) {
     const distance = editDistance(name.toLowerCase(), candidate.toLowerCase());
     if (distance < bestDistance) [best, bestDistance] = [candidate, distance];

@@ -1,17 +1,13 @@
 /**
- * The raw limit of the design on SQLite: rows are only appended, a chunk of them is claimed as a
- * range, and its range is deleted once every message of it was acknowledged. All of a turn is one
- * commit. No retries, schemas, ids, time-outs, journal or other processes.
+ * The raw limit of the design on SQLite without order: rows are only appended, a chunk of them is
+ * claimed as a range, and its range is deleted once every message of it was acknowledged. No
+ * retries, schemas, ids, time-outs, journal, and no lease that ends with its process.
  */
 
-import { DatabaseSync } from 'node:sqlite';
 import type { Order } from '../load.ts';
+import { fail, openBareFile } from './bare-file.ts';
+import { openBareLanes } from './bare-lanes.ts';
 import type { Driver, DriverOptions } from './driver.ts';
-
-interface Publishing {
-  readonly body: string;
-  readonly resolve: () => void;
-}
 
 interface Chunk {
   readonly from: number;
@@ -19,14 +15,24 @@ interface Chunk {
   open: number;
 }
 
-export async function openBareSqlite({ settings, file, handle }: DriverOptions): Promise<Driver> {
-  const database = new DatabaseSync(file);
-  database.exec(`
-    PRAGMA journal_mode = WAL;
-    PRAGMA synchronous = FULL;
-    CREATE TABLE message (id INTEGER PRIMARY KEY, body TEXT NOT NULL);
-    CREATE TABLE chunk (low INTEGER PRIMARY KEY, high INTEGER NOT NULL);
-  `);
+type Row = [id: number, body: string];
+
+/** Ids are given in order and claimed in order; both have got as far as the one row of `place`. */
+const tables = `
+  CREATE TABLE IF NOT EXISTS message (id INTEGER PRIMARY KEY, body TEXT NOT NULL);
+  CREATE TABLE IF NOT EXISTS chunk (low INTEGER PRIMARY KEY, high INTEGER NOT NULL);
+  CREATE TABLE IF NOT EXISTS place (
+    one INTEGER PRIMARY KEY, stored INTEGER NOT NULL, claimed INTEGER NOT NULL
+  );
+  INSERT OR IGNORE INTO place (one, stored, claimed) VALUES (1, 0, 0);
+`;
+
+export async function openBareSqlite(options: DriverOptions): Promise<Driver> {
+  return options.settings.keys > 0 ? openBareLanes(options) : openBareRanges(options);
+}
+
+function openBareRanges({ settings, place, handle }: DriverOptions): Driver {
+  const { database, schedule, driver } = openBareFile(place, tables, work);
   const insert = database.prepare('INSERT INTO message (id, body) VALUES (?, ?)');
   const claim = database.prepare(
     'SELECT id, body FROM message WHERE id > ? ORDER BY id LIMIT 0 + ?',
@@ -35,49 +41,37 @@ export async function openBareSqlite({ settings, file, handle }: DriverOptions):
   const lease = database.prepare('INSERT INTO chunk (low, high) VALUES (?, ?)');
   const remove = database.prepare('DELETE FROM message WHERE id BETWEEN ? AND ?');
   const release = database.prepare('DELETE FROM chunk WHERE low = ?');
-  const begin = database.prepare('BEGIN IMMEDIATE');
-  const commit = database.prepare('COMMIT');
+  const places = database.prepare('SELECT stored, claimed FROM place');
+  places.setReturnArrays(true);
+  const move = database.prepare('UPDATE place SET stored = ?, claimed = ?');
 
-  let publishing: Publishing[] = [];
   let finished: Chunk[] = [];
-  let last = 0;
-  let cursor = 0;
   let credit = 0;
-  let scheduled = false;
 
-  function schedule(): void {
-    if (scheduled) return;
-    scheduled = true;
-    setImmediate(turn);
-  }
-
-  function turn(): void {
-    scheduled = false;
-    const storing = publishing;
-    publishing = [];
-    begin.run();
+  function work(stored: readonly Order[]): () => void {
     for (const { from, to } of finished) {
       remove.run(from, to);
       release.run(from);
     }
     finished = [];
-    for (const { body } of storing) insert.run(++last, body);
-    const rows = credit > 0 ? (claim.all(cursor, credit) as unknown as [number, string][]) : [];
+    const [before, claimed] = places.get() as unknown as [number, number];
+    let last = before;
+    for (const order of stored) insert.run(++last, JSON.stringify(order));
+    const rows = credit > 0 ? (claim.all(claimed, credit) as unknown as Row[]) : [];
     const chunk = chunkOf(rows);
     if (chunk !== null) lease.run(chunk.from, chunk.to);
-    commit.run();
-    for (const { resolve } of storing) resolve();
-    if (chunk !== null) hand(rows, chunk);
+    if (chunk !== null || stored.length > 0) move.run(last, chunk?.to ?? claimed);
+    return () => {
+      if (chunk !== null) hand(rows, chunk);
+    };
   }
 
-  function chunkOf(rows: readonly [number, string][]): Chunk | null {
+  function chunkOf(rows: readonly Row[]): Chunk | null {
     if (rows.length === 0) return null;
-    const to = rows.at(-1)![0];
-    return { from: rows[0]![0], to, open: rows.length };
+    return { from: rows[0]![0], to: rows.at(-1)![0], open: rows.length };
   }
 
-  function hand(rows: readonly [number, string][], chunk: Chunk): void {
-    cursor = chunk.to;
+  function hand(rows: readonly Row[], chunk: Chunk): void {
     credit -= rows.length;
     for (const [, body] of rows) {
       handle(JSON.parse(body) as Order, 1).then(() => acknowledge(chunk), fail);
@@ -92,32 +86,7 @@ export async function openBareSqlite({ settings, file, handle }: DriverOptions):
     schedule();
   }
 
-  return {
-    publish(order) {
-      return new Promise<void>((resolve) => {
-        publishing.push({ body: JSON.stringify(order), resolve });
-        schedule();
-      });
-    },
-    async start() {
-      credit = settings.concurrency;
-      schedule();
-    },
-    async held() {
-      const [{ rows }] = database.prepare('SELECT count(*) AS rows FROM message').all() as [
-        { rows: number },
-      ];
-      return rows;
-    },
-    async close() {
-      database.close();
-    },
-    versions: { sqlite: process.versions['sqlite'] ?? 'unknown' },
-  };
-}
-
-function fail(error: unknown): void {
-  queueMicrotask(() => {
-    throw error;
+  return driver(() => {
+    credit = settings.concurrency;
   });
 }

@@ -16,16 +16,18 @@ export interface Driver {
 
 export interface DriverOptions {
   readonly settings: FlowSettings;
-  /** The database file; engines without one ignore it. */
-  readonly file: string;
+  /** The database file, or the address of the server. */
+  readonly place: string;
   /** Rejects where the attempt is meant to fail. */
   handle(order: Order, attempt: number): Promise<void>;
 }
 
 /** A driver that can also make messages wait, for the scenarios about facts. */
 export interface WaitingDriver extends Driver {
-  /** Opens the fact that the message of this key waits for. */
-  fulfil(key: string): Promise<void>;
+  /** Opens the facts that the messages of these keys wait for. */
+  fulfil(...keys: readonly string[]): Promise<void>;
+  /** How many messages wait. */
+  waiting(): Promise<number>;
   /** Publishes a message that waits for a fact; resolves once it does. */
   park(order: Order): Promise<void>;
 }

@@ -22,13 +22,13 @@ const orderSchema = z.object({
 
 export async function openMalote({
   settings,
-  file,
+  place,
   handle,
 }: DriverOptions): Promise<WaitingDriver> {
   const { concurrency, capacity, failEvery } = settings;
   const Placed = messageType(settings);
   const bus: Bus = createBus({
-    engine: await engineOf(settings, file),
+    engine: await engineOf(settings, place),
     journal: settings.journal,
     handleSignals: false,
     ...(failEvery === 0 ? {} : { logger: false }),
@@ -51,10 +51,14 @@ export async function openMalote({
       return (await bus.subscriptions.stats(name)).depth;
     },
     close: () => bus.stop(),
-    fulfil: (key) => bus.fulfil(opened(key)),
+    fulfil: (...keys) => bus.fulfil(...keys.map((key) => opened(key))),
+    async waiting() {
+      return (await bus.subscriptions.stats(name)).waiting;
+    },
     async park(order) {
-      const { id } = await bus.publish(Placed, order);
-      while ((await bus.messages.get(id))[0]?.state !== 'waiting') await nextTurn();
+      await bus.publish(Placed, order);
+      const meant = { for: opened(order.key), limit: 1 };
+      while ((await bus.waiting.list(meant)).items.length === 0) await nextTurn();
     },
     versions: { malote: version() },
   };
@@ -65,7 +69,7 @@ function messageType({ schema, keys, blocked }: FlowSettings): MessageType<strin
   const options = {
     ...(keys > 0 ? { orderBy: ({ key }: Order) => key } : {}),
     ...(blocked > 0
-      ? { waitFor: ({ key }: Order) => (key.startsWith('b') ? opened(key) : undefined) }
+      ? { waitFor: ({ key }: Order) => (key.startsWith('b') ? opened(key) : []) }
       : {}),
   };
   if (schema) return message('order.placed', { schema: orderSchema, ...options });
@@ -74,10 +78,11 @@ function messageType({ schema, keys, blocked }: FlowSettings): MessageType<strin
 
 async function engineOf(
   { engine }: FlowSettings,
-  file: string,
+  place: string,
 ): Promise<BusOptions<never>['engine']> {
   if (engine === 'memory') return (await import('malote/memory')).memory();
-  return (await import('malote/sqlite')).sqlite(file);
+  if (engine === 'rabbitmq') return (await import('malote/rabbitmq')).rabbitmq(place);
+  return (await import('malote/sqlite')).sqlite(place);
 }
 
 let heard = 0;

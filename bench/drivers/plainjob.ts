@@ -8,18 +8,24 @@
 import { createRequire } from 'node:module';
 import type { Order } from '../load.ts';
 import { Absent } from '../scenario.ts';
-import { installed, plainjobVersions } from './install.ts';
+import { installed, peerVersions } from './install.ts';
 import type { Driver, DriverOptions } from './driver.ts';
 
 /** The parts of the two packages that are used here; they are not among malote's own. */
 interface Plainjob {
-  better(database: unknown): { pragma(text: string): void };
+  better(database: unknown): Connection;
   defineQueue(options: object): PlainjobQueue;
   defineWorker(
     type: string,
     run: (job: { readonly data: string }) => Promise<void>,
     options: object,
   ): { start(): Promise<void>; stop(): Promise<void> };
+}
+
+interface Connection {
+  pragma(text: string): unknown;
+  prepare(sql: string): unknown;
+  exec(sql: string): unknown;
 }
 
 interface PlainjobQueue {
@@ -33,14 +39,15 @@ interface Publishing {
   readonly resolve: () => void;
 }
 
+const kept: unknown[] = [];
 const type = 'order';
 const [pending, processing] = [0, 1];
 /** The worker never leaves the microtasks while it finds jobs; timers have to run too. */
 const breathEvery = 64;
 
-export async function openPlainjob({ file, handle }: DriverOptions): Promise<Driver> {
+export async function openPlainjob({ place, handle }: DriverOptions): Promise<Driver> {
   const { plainjob, Database } = await load();
-  const connection = plainjob.better(new Database(file));
+  const connection = keepingStatements(plainjob.better(new Database(place)));
   const logger = { debug: ignore, info: ignore, warn: ignore, error: ignore };
   const queue = plainjob.defineQueue({ connection, logger });
   connection.pragma('synchronous = FULL');
@@ -82,12 +89,26 @@ export async function openPlainjob({ file, handle }: DriverOptions): Promise<Dri
       await worker.stop();
       queue.close();
     },
-    versions: plainjobVersions,
+    versions: peerVersions.plainjob,
+  };
+}
+
+/** Collecting a statement of better-sqlite3 that nobody uses any more can crash this Node. */
+function keepingStatements(connection: Connection): Connection {
+  return {
+    ...connection,
+    prepare(sql) {
+      const statement = connection.prepare(sql);
+      kept.push(statement);
+      return statement;
+    },
+    // By itself it would prepare a statement and drop it.
+    pragma: (text) => connection.exec(`PRAGMA ${text}`),
   };
 }
 
 async function load(): Promise<{ plainjob: Plainjob; Database: new (file: string) => object }> {
-  const place = installed();
+  const place = installed('plainjob');
   if (place === null) throw new Absent('plainjob is not installed');
   const { resolve } = createRequire(place);
   // Resolved in the folder they were installed in, as they are no dependencies of malote.

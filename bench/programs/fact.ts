@@ -5,7 +5,7 @@ import { openMalote } from '../drivers/malote.ts';
 import { beside, keyName, makeOrder } from '../load.ts';
 import type { Answer, Spec } from '../scenario.ts';
 import { instant, latencies } from './measure.ts';
-import { inPlace } from './place.ts';
+import { onEngine } from './place.ts';
 
 const warmUp = 50;
 
@@ -13,8 +13,8 @@ export async function fact(spec: Extract<Spec, { readonly program: 'fact' }>): P
   const { settings, messages } = spec;
   const histogram = createHistogram();
   let handled: () => void = () => {};
-  return await inPlace(async (file) => {
-    const driver = await openMalote({ settings, file, handle: async () => handled() });
+  return await onEngine(settings, async (place) => {
+    const driver = await openMalote({ settings, place, handle: async () => handled() });
     await driver.start();
     for (let index = 0; index < warmUp + messages; index++) {
       const key = keyName('b', index);

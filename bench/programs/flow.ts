@@ -8,15 +8,15 @@ import { openDriver } from '../drivers/open.ts';
 import { assertSeenOnce, createLoad, type Load, type Order } from '../load.ts';
 import type { Answer, FlowSettings, Spec } from '../scenario.ts';
 import { fileMb, measure } from './measure.ts';
-import { inPlace } from './place.ts';
+import { onEngine } from './place.ts';
 import { drained, emptied, preload, publishAll } from './publishing.ts';
 
 type FlowSpec = Extract<Spec, { readonly program: 'flow' }>;
 
 export async function flow({ settings, duration }: FlowSpec): Promise<Answer> {
   const load = createLoad({ producer: 0, keys: settings.keys, backlog: settings.backlog });
-  return await inPlace(async (file) => {
-    const driver = await openDriver({ settings, file, handle: handlerOf(load, settings) });
+  return await onEngine(settings, async (place) => {
+    const driver = await openDriver({ settings, place, handle: handlerOf(load, settings) });
     await preload(driver, load, settings);
     await driver.start();
     const publishing = publishAll(driver, load, settings.publishers);
@@ -31,7 +31,7 @@ export async function flow({ settings, duration }: FlowSpec): Promise<Answer> {
     load.close();
     await publishing;
     await drained(load);
-    const walMb = fileMb(`${file}-wal`);
+    const walMb = fileMb(`${place}-wal`);
     await checkDone(driver, load, settings);
     await driver.close();
     const perSecond = metrics['perSecond'] ?? 0;

@@ -7,7 +7,8 @@ import { makeOrder, keyName, type Order } from '../load.ts';
 import type { Answer, Spec } from '../scenario.ts';
 import { instant, latencies } from './measure.ts';
 import { createPeer, forkPeer } from './peer.ts';
-import { inPlace } from './place.ts';
+import { onEngine } from './place.ts';
+import { startProfile, stopProfile } from './profiler.ts';
 
 type IdleSpec = Extract<Spec, { readonly program: 'idle' }>;
 
@@ -16,12 +17,12 @@ const warmUp = 100;
 const gapMs = 1;
 
 export async function idle(spec: IdleSpec): Promise<Answer> {
-  return await inPlace((file) =>
-    spec.processes === 1 ? inOne(spec, file) : acrossTwo(spec, file),
+  return await onEngine(spec.settings, (place) =>
+    spec.processes === 1 ? inOne(spec, place) : acrossTwo(spec, place),
   );
 }
 
-async function inOne({ settings, messages }: IdleSpec, file: string): Promise<Answer> {
+async function inOne({ settings, messages }: IdleSpec, place: string): Promise<Answer> {
   const histogram = createHistogram();
   let handled: () => void = () => {};
   let publishedAt = 0;
@@ -29,9 +30,10 @@ async function inOne({ settings, messages }: IdleSpec, file: string): Promise<An
     if (n > warmUp) recordSince(histogram, publishedAt);
     handled();
   };
-  const driver = await openDriver({ settings, file, handle });
+  const driver = await openDriver({ settings, place, handle });
   await driver.start();
   for (let n = 1; n <= warmUp + messages; n++) {
+    if (n === warmUp) startProfile();
     const handling = new Promise<void>((resolve) => {
       handled = resolve;
     });
@@ -40,14 +42,15 @@ async function inOne({ settings, messages }: IdleSpec, file: string): Promise<An
     await handling;
     await sleep(gapMs);
   }
+  stopProfile();
   await driver.close();
   return { metrics: latencies(histogram), versions: driver.versions ?? {} };
 }
 
 /** This process publishes, the other one handles and tells what it measured. */
-async function acrossTwo({ settings, messages }: IdleSpec, file: string): Promise<Answer> {
-  const driver = await openDriver({ settings, file, handle: async () => {} });
-  const peer = forkPeer({ program: 'idle', settings, file });
+async function acrossTwo({ settings, messages }: IdleSpec, place: string): Promise<Answer> {
+  const driver = await openDriver({ settings, place, handle: async () => {} });
+  const peer = forkPeer({ program: 'idle', settings, place });
   await peer.heard('ready');
   for (let n = 1; n <= warmUp + messages; n++) {
     const order = makeOrder(n, keyName('k', n));
@@ -62,14 +65,14 @@ async function acrossTwo({ settings, messages }: IdleSpec, file: string): Promis
   return { metrics: metrics as Answer['metrics'], versions: driver.versions ?? {} };
 }
 
-export async function idlePeer(settings: IdleSpec['settings'], file: string): Promise<void> {
+export async function idlePeer(settings: IdleSpec['settings'], place: string): Promise<void> {
   const parent = createPeer(process);
   const histogram = createHistogram();
   const handle = async ({ n, order }: Order): Promise<void> => {
     if (n > warmUp) recordSince(histogram, Number(order.note));
     parent.say('handled');
   };
-  const driver = await openDriver({ settings, file, handle });
+  const driver = await openDriver({ settings, place, handle });
   await driver.start();
   parent.say('ready');
   await parent.heard('finish');

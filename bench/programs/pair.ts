@@ -12,7 +12,7 @@ import type { Answer, FlowSettings, Metrics, Spec } from '../scenario.ts';
 import { handlerOf } from './flow.ts';
 import { fileMb, measure } from './measure.ts';
 import { createPeer, forkPeer, type Peer } from './peer.ts';
-import { inPlace } from './place.ts';
+import { onEngine } from './place.ts';
 import { drained, emptied, publishAll } from './publishing.ts';
 
 type PairSpec = Extract<Spec, { readonly program: 'pair' }>;
@@ -38,10 +38,10 @@ const tellMs = 5;
 
 export async function pair(spec: PairSpec): Promise<Answer> {
   const { settings, duration, work } = spec;
-  return await inPlace(async (file) => {
+  return await onEngine(settings, async (place) => {
     const load = createLoad({ producer: 0, keys: settings.keys, backlog: settings.backlog });
-    const driver = await openDriver({ settings, file, handle: handlerOf(load, settings) });
-    const other = forkPeer({ program: 'pair', settings, file });
+    const driver = await openDriver({ settings, place, handle: handlerOf(load, settings) });
+    const other = forkPeer({ program: 'pair', settings, place });
     const here: Part = { publishes: true, consumes: work === 'both' };
     const there: Part = { publishes: work === 'both', consumes: true };
     other.say('part', { part: there, duration });
@@ -49,7 +49,7 @@ export async function pair(spec: PairSpec): Promise<Answer> {
     const own = await workAlong(side, here, duration);
     const metrics = (await other.heard('metrics')) as Metrics;
     const theirs = (await other.heard('marks')) as readonly Marks[];
-    const walMb = fileMb(`${file}-wal`);
+    const walMb = fileMb(`${place}-wal`);
     check(load, theirs, (await other.heard('issued')) as number);
     await emptied(driver, 0);
     other.say('finish');
@@ -60,14 +60,14 @@ export async function pair(spec: PairSpec): Promise<Answer> {
   });
 }
 
-export async function pairPeer(settings: FlowSettings, file: string): Promise<void> {
+export async function pairPeer(settings: FlowSettings, place: string): Promise<void> {
   const other = createPeer(process);
   const { part, duration } = (await other.heard('part')) as {
     readonly part: Part;
     readonly duration: PairSpec['duration'];
   };
   const load = createLoad({ producer: 1, keys: settings.keys, backlog: settings.backlog });
-  const driver = await openDriver({ settings, file, handle: handlerOf(load, settings) });
+  const driver = await openDriver({ settings, place, handle: handlerOf(load, settings) });
   const side = { driver, load, other, publishers: settings.publishers };
   other.say('metrics', await workAlong(side, part, duration));
   other.say('marks', load.marks);
@@ -120,12 +120,14 @@ function check(load: Load, theirs: readonly Marks[], issuedThere: number): void 
 
 function sumOf(own: Metrics, theirs: Metrics): Metrics {
   const sum = (metric: string): number => (own[metric] ?? 0) + (theirs[metric] ?? 0);
+  const larger = (metric: string): number => Math.max(own[metric] ?? 0, theirs[metric] ?? 0);
   return {
     perSecond: sum('perSecond'),
     perCpuSecond: sum('perSecond') / sum('cpu'),
     cpu: sum('cpu'),
     rssMb: sum('rssMb'),
-    loopP99Ms: Math.max(own['loopP99Ms'] ?? 0, theirs['loopP99Ms'] ?? 0),
+    loopP99Ms: larger('loopP99Ms'),
+    loopMaxMs: larger('loopMaxMs'),
     // Each sees the other as a stranger.
     otherCpu: Math.max(0, (own['otherCpu'] ?? 0) - (theirs['cpu'] ?? 0)),
   };

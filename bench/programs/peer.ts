@@ -2,14 +2,13 @@
 
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import type { FlowSettings } from '../scenario.ts';
+import type { CacheSettings, FlowSettings } from '../scenario.ts';
 
 /** What the second process is told to be. */
-export interface PeerSpec {
-  readonly program: 'idle' | 'pair';
-  readonly settings: FlowSettings;
-  readonly file: string;
-}
+export type PeerSpec = (
+  | { readonly program: 'idle' | 'pair' | 'takeover' | 'standing'; readonly settings: FlowSettings }
+  | { readonly program: 'cold'; readonly settings: CacheSettings }
+) & { readonly place: string };
 
 type Word = { readonly word: string; readonly value: unknown };
 
@@ -23,6 +22,11 @@ export interface Peer {
   end(): void;
 }
 
+export interface ForkedPeer extends Peer {
+  /** Ends it with no moment to say anything; resolves when it is gone. */
+  kill(): Promise<void>;
+}
+
 interface Channel {
   send?: (word: Word) => unknown;
   on(event: 'message', listener: (word: Word) => void): unknown;
@@ -30,12 +34,19 @@ interface Channel {
   disconnect?: () => void;
 }
 
-export function forkPeer(spec: PeerSpec): Peer {
+export function forkPeer(spec: PeerSpec): ForkedPeer {
   const entry = fileURLToPath(new URL('../peer.ts', import.meta.url));
   const child: ChildProcess = fork(entry, [JSON.stringify(spec)], {
     serialization: 'advanced',
   });
-  return createPeer(child);
+  return {
+    ...createPeer(child),
+    kill: () =>
+      new Promise((resolve) => {
+        child.once('exit', () => resolve());
+        child.kill('SIGKILL');
+      }),
+  };
 }
 
 export function createPeer(channel: Channel): Peer {

@@ -31,7 +31,7 @@ export async function preload(driver: Driver, load: Load, settings: FlowSettings
   await publishMany(hot, () => driver.publish(makeOrder(beside, keyName('h', 0))));
 }
 
-async function publishMany(
+export async function publishMany(
   count: number,
   publish: (index: number) => Promise<unknown>,
 ): Promise<void> {
@@ -60,7 +60,8 @@ export async function emptied(driver: Driver, left: number): Promise<void> {
   assert.equal(held, left, `${held} messages were left, not ${left}`);
 }
 
-async function until(
+/** Resolves when it is so; rejects with the complaint where nothing moves any more. */
+export async function until(
   done: () => boolean,
   progress: () => number,
   complaint: () => string,

@@ -9,7 +9,7 @@ import { assertSeenOnce, createLoad, type Load } from '../load.ts';
 import type { Answer, Metrics, Spec } from '../scenario.ts';
 import { handlerOf } from './flow.ts';
 import { fileMb, measure, megabyte } from './measure.ts';
-import { inPlace } from './place.ts';
+import { onEngine } from './place.ts';
 import { drained, emptied, publishAll } from './publishing.ts';
 
 const steps = 20;
@@ -17,13 +17,13 @@ const lookMs = 20;
 
 export async function soak(spec: Extract<Spec, { readonly program: 'soak' }>): Promise<Answer> {
   const { settings, messages } = spec;
-  const load = createLoad({ producer: 0, keys: settings.keys, backlog: settings.backlog });
-  return await inPlace(async (file) => {
-    const driver = await openDriver({ settings, file, handle: handlerOf(load, settings) });
+  const load = createLoad({ producer: 0, ...settings });
+  return await onEngine(settings, async (place) => {
+    const driver = await openDriver({ settings, place, handle: handlerOf(load, settings) });
     await driver.start();
     const publishing = publishAll(driver, load, settings.publishers);
     const measured = measure(() => load.handled);
-    const samples = await Promise.race([sampled(load, messages, file), publishing]);
+    const samples = await Promise.race([sampled(load, messages, place), publishing]);
     const metrics = measured();
     load.close();
     await publishing;
@@ -36,26 +36,25 @@ export async function soak(spec: Extract<Spec, { readonly program: 'soak' }>): P
   });
 }
 
-async function sampled(load: Load, messages: number, file: string): Promise<Metrics[]> {
+async function sampled(load: Load, messages: number, place: string): Promise<Metrics[]> {
   const samples: Metrics[] = [];
   for (let step = 1; step <= steps; step++) {
     while (load.handled < (messages * step) / steps) await sleep(lookMs);
-    samples.push(weigh(load, file));
+    samples.push(weigh(load, place));
   }
   return samples;
 }
 
-function weigh(load: Load, file: string): Metrics {
+function weigh(load: Load, place: string): Metrics {
   globalThis.gc?.();
   const { heapUsed, rss } = process.memoryUsage();
-  // The proof of the run grows by one byte per message, in memory of its own.
-  const ownBytes = load.marks.reduce((sum, marks) => sum + marks.byteLength, 0);
   return {
     handled: load.handled,
     heapMb: heapUsed / megabyte,
-    rssMb: (rss - ownBytes) / megabyte,
-    walMb: fileMb(`${file}-wal`),
-    fileMb: fileMb(file),
+    // The proof of the run grows with every message, in memory of its own.
+    rssMb: (rss - load.ownBytes) / megabyte,
+    walMb: fileMb(`${place}-wal`),
+    fileMb: fileMb(place),
   };
 }
 

@@ -4,7 +4,7 @@ import type { Contestant, Scenario } from '../scenario.ts';
 import { count, latencyColumns, settings, type Length } from './settings.ts';
 
 export function paymentsScenarios(length: Length): readonly Scenario[] {
-  const { waitingPayments } = length;
+  const { waitingPayments, starts } = length;
   const contestant = (name: string, processes: 1 | 2): Contestant => ({
     name,
     spec: {
@@ -15,6 +15,16 @@ export function paymentsScenarios(length: Length): readonly Scenario[] {
     },
   });
   return [
+    {
+      name: 'start',
+      title: `npm start, from the command to /readyz, ${count(starts)} times`,
+      columns: latencyColumns,
+      compare: 'peers',
+      rounds: 1,
+      contestants: [
+        { name: 'npm start', spec: { program: 'start', settings: settings('sqlite'), starts } },
+      ],
+    },
     {
       name: 'registered-to-booked',
       title: `From registering to booking what waited for it, ${count(waitingPayments)} times`,

@@ -1,6 +1,6 @@
 /** What all scenarios have in common, and how long the two lengths of a run take. */
 
-import type { Column, Contestant, Duration, FlowSettings } from '../scenario.ts';
+import type { Column, Contestant, Duration, FlowSettings, Scenario } from '../scenario.ts';
 
 export interface Length {
   readonly name: 'full' | 'quick';
@@ -9,7 +9,14 @@ export interface Length {
   readonly idleMessages: number;
   readonly hotMessages: number;
   readonly waitingPayments: number;
+  readonly coldKeys: number;
+  readonly outboxMessages: number;
   readonly soakMessages: number;
+  readonly serverSoakMessages: number;
+  readonly deaths: number;
+  readonly starts: number;
+  readonly standingFacts: readonly number[];
+  readonly standingParked: readonly number[];
 }
 
 export const full: Length = {
@@ -19,7 +26,15 @@ export const full: Length = {
   idleMessages: 2_000,
   hotMessages: 1_000_000,
   waitingPayments: 1_000,
+  coldKeys: 20,
+  outboxMessages: 200_000,
   soakMessages: 10_000_000,
+  serverSoakMessages: 1_000_000,
+  deaths: 5,
+  starts: 20,
+  standingFacts: [10_000, 100_000, 1_000_000],
+  // Eight partitions hold 60,000 each at the most.
+  standingParked: [10_000, 100_000, 300_000],
 };
 
 export const quick: Length = {
@@ -29,7 +44,14 @@ export const quick: Length = {
   idleMessages: 300,
   hotMessages: 100_000,
   waitingPayments: 200,
+  coldKeys: 5,
+  outboxMessages: 50_000,
   soakMessages: 1_000_000,
+  serverSoakMessages: 200_000,
+  deaths: 2,
+  starts: 3,
+  standingFacts: [10_000, 100_000],
+  standingParked: [10_000],
 };
 
 const usual: FlowSettings = {
@@ -38,6 +60,7 @@ const usual: FlowSettings = {
   publishers: 1_000,
   concurrency: 1_000,
   keys: 0,
+  newKeys: false,
   schema: false,
   journal: 'exceptions',
   listener: false,
@@ -61,6 +84,7 @@ export const rateColumns: readonly [Column, ...Column[]] = [
   rate,
   { metric: 'perCpuSecond', label: 'per CPU second', better: 'more' },
   { metric: 'loopP99Ms', label: 'loop p99 ms', better: 'less' },
+  { metric: 'loopMaxMs', label: 'loop max ms', better: 'less' },
   { metric: 'cpu', label: 'cores', better: 'less' },
   { metric: 'rssMb', label: 'RSS MB', better: 'less' },
 ];
@@ -74,6 +98,36 @@ export const latencyColumns: readonly [Column, ...Column[]] = [
 /** A contestant of a workload that publishes and consumes at once in one process. */
 export function flowing(name: string, given: FlowSettings, length: Length): Contestant {
   return { name, spec: { program: 'flow', settings: given, duration: length.duration } };
+}
+
+/** Half of the keys for each of two workers: neither takes them all. */
+export const takeoverLoad: Change = { keys: 64, concurrency: 32 };
+
+export function takeoverScenario(
+  { deaths }: Length,
+  [first, ...others]: readonly [Taking, ...Taking[]],
+): Scenario {
+  const contestant = ({ name, settings: given }: Taking): Contestant => ({
+    name,
+    spec: { program: 'takeover', settings: given, deaths },
+  });
+  return {
+    name: 'takeover',
+    title: 'One of two workers is killed: until the other handles a message of every key',
+    columns: [
+      { metric: 'lastMs', label: 'the last key, ms', better: 'less' },
+      { metric: 'worstMs', label: 'worst ms', better: 'less' },
+      { metric: 'p50Ms', label: 'median over the keys, ms', better: 'less' },
+    ],
+    compare: 'peers',
+    rounds: 1,
+    contestants: [contestant(first), ...others.map(contestant)],
+  };
+}
+
+interface Taking {
+  readonly name: string;
+  readonly settings: FlowSettings;
 }
 
 /** A count as people read it. */

@@ -1,6 +1,6 @@
 /** The questions put to malote on SQLite, at full durability, and to those it is compared with. */
 
-import type { Column, Contestant, Scenario, Spec } from '../scenario.ts';
+import type { Column, Contestant, Scenario } from '../scenario.ts';
 import {
   count,
   flowing,
@@ -8,6 +8,8 @@ import {
   rate,
   rateColumns,
   settings,
+  takeoverLoad,
+  takeoverScenario,
   type Change,
   type Length,
 } from './settings.ts';
@@ -17,12 +19,26 @@ const withWal: readonly [Column, ...Column[]] = [
   { metric: 'walMb', label: 'WAL MB', better: 'less' },
 ];
 
+const withOpen: readonly [Column, ...Column[]] = [
+  ...withWal,
+  { metric: 'open', label: 'under way', better: 'less' },
+];
+
+const ranges = 'bare range-claim loop';
+const lanes = 'bare lane-claim loop';
+/** plainjob takes a second for what the others do in a moment, and the rest is waited for. */
+const slowBacklog = 2_000;
+const works = { both: 'both publish and consume', split: 'one publishes, one consumes' };
+const standing: Change = { standing: 20_000, backlog: 22_000, publishers: 2_000 };
+
 export function sqliteScenarios(length: Length): readonly Scenario[] {
   return [
     ...throughput(length),
+    ...backlogs(length),
     ...pairs(length),
     ...latency(length),
     ...beside(length),
+    takeoverScenario(length, [{ name: 'malote', settings: settings('sqlite', takeoverLoad) }]),
     soak(length),
   ];
 }
@@ -43,9 +59,8 @@ function throughput(length: Length): Scenario[] {
         flow('malote', {}),
         flow('malote, zod schema', { schema: true }),
         flow('malote, concurrency 10 (default)', { concurrency: 10 }),
-        flow('bare range-claim loop', { driver: 'bare' }),
-        // It takes a second for what the others do in a moment, and the rest has to be waited for.
-        flow('plainjob', { driver: 'plainjob', backlog: 2_000 }),
+        flow(ranges, { driver: 'bare' }),
+        flow('plainjob', { driver: 'plainjob', backlog: slowBacklog }),
       ],
     },
     {
@@ -56,6 +71,7 @@ function throughput(length: Length): Scenario[] {
       contestants: [
         flow('malote', { keys: 10_000 }),
         flow('malote, zod schema', { keys: 10_000, schema: true }),
+        flow(lanes, { keys: 10_000, driver: 'bare' }),
       ],
     },
     {
@@ -63,16 +79,7 @@ function throughput(length: Length): Scenario[] {
       title: 'In order, all messages of one key',
       columns: withWal,
       compare: 'peers',
-      contestants: [flow('malote', { keys: 1 })],
-    },
-    {
-      name: 'backlog',
-      title: 'In order per key, 10,000 keys, behind a standing backlog of 20,000',
-      columns: [...withWal, { metric: 'open', label: 'under way', better: 'less' }],
-      compare: 'peers',
-      contestants: [
-        flow('malote', { keys: 10_000, standing: 20_000, backlog: 22_000, publishers: 2_000 }),
-      ],
+      contestants: [flow('malote', { keys: 1 }), flow(lanes, { keys: 1, driver: 'bare' })],
     },
     {
       name: 'events',
@@ -88,27 +95,54 @@ function throughput(length: Length): Scenario[] {
   ];
 }
 
-function pairs(length: Length): Scenario[] {
-  const { duration } = length;
-  const pair = (name: string, work: 'both' | 'split', change: Change): Contestant => {
-    const spec: Spec = { program: 'pair', work, settings: settings('sqlite', change), duration };
-    return { name, spec };
-  };
-  const backlog = 20_000;
+function backlogs(length: Length): Scenario[] {
+  const flow = run(length);
   return [
     {
-      name: 'two-processes',
-      title: 'Two processes on one file',
-      columns: withWal,
+      name: 'backlog',
+      title: 'In order per key, 10,000 keys, behind a standing backlog of 20,000',
+      columns: withOpen,
       compare: 'peers',
       contestants: [
-        pair('both publish and consume', 'both', { backlog }),
-        pair('one publishes, one consumes', 'split', { backlog }),
-        pair('both, 10,000 keys', 'both', { backlog, keys: 10_000 }),
-        pair('split, 10,000 keys', 'split', { backlog, keys: 10_000 }),
+        flow('malote', { ...standing, keys: 10_000 }),
+        flow(lanes, { ...standing, keys: 10_000, driver: 'bare' }),
+      ],
+    },
+    {
+      name: 'backlog-unordered',
+      title: 'Without order, behind a standing backlog of 20,000',
+      columns: withOpen,
+      compare: 'peers',
+      contestants: [
+        flow('malote', standing),
+        flow(ranges, { ...standing, driver: 'bare' }),
+        flow('plainjob', { ...standing, driver: 'plainjob' }),
       ],
     },
   ];
+}
+
+function pairs({ duration }: Length): Scenario[] {
+  const scenario = (work: 'both' | 'split', keys: number): Scenario => {
+    const pair = (name: string, change: Change): Contestant => {
+      const given = settings('sqlite', { backlog: 20_000, keys, ...change });
+      return { name, spec: { program: 'pair', work, settings: given, duration } };
+    };
+    const isOrdered = keys > 0;
+    const bare = isOrdered ? lanes : ranges;
+    return {
+      name: ['two-processes', ...(isOrdered ? ['keys'] : []), work].join('-'),
+      title: `Two processes on one file, ${works[work]}${isOrdered ? ', 10,000 keys' : ''}`,
+      columns: withWal,
+      compare: 'peers',
+      contestants: [
+        pair('malote', {}),
+        pair(bare, { driver: 'bare' }),
+        ...(isOrdered ? [] : [pair('plainjob', { driver: 'plainjob', backlog: slowBacklog })]),
+      ],
+    };
+  };
+  return [0, 10_000].flatMap((keys) => [scenario('both', keys), scenario('split', keys)]);
 }
 
 function latency(length: Length): Scenario[] {
@@ -126,7 +160,7 @@ function latency(length: Length): Scenario[] {
       compare: 'peers',
       contestants: [
         idle('malote', 1),
-        idle('bare range-claim loop', 1, { driver: 'bare' }),
+        idle(ranges, 1, { driver: 'bare' }),
         idle('plainjob', 1, { driver: 'plainjob' }),
       ],
     },
@@ -180,7 +214,10 @@ function beside(length: Length): Scenario[] {
 
 function soak(length: Length): Scenario {
   const messages = length.soakMessages;
-  const keyed = messages / 5;
+  const long = (load: string, change: Change): Contestant => ({
+    name: `malote, ${load}, ${count(messages)} messages`,
+    spec: { program: 'soak', settings: settings('sqlite', change), messages },
+  });
   return {
     name: 'soak',
     title: 'The long run: weights late in it, against its second quarter',
@@ -198,14 +235,9 @@ function soak(length: Length): Scenario {
     compare: 'peers',
     rounds: 1,
     contestants: [
-      {
-        name: `malote, ${count(messages)} messages`,
-        spec: { program: 'soak', settings: settings('sqlite'), messages },
-      },
-      {
-        name: `malote, 10,000 keys, ${count(keyed)} messages`,
-        spec: { program: 'soak', settings: settings('sqlite', { keys: 10_000 }), messages: keyed },
-      },
+      long('without order', {}),
+      long('10,000 keys', { keys: 10_000 }),
+      long('ever new keys', { keys: 1, newKeys: true }),
     ],
   };
 }

@@ -7,8 +7,8 @@ export type Command =
 
 const usage = `Usage: npm run before-customers -- COMMAND
 
-  p CUSTOMER          publish one payment of this customer
-  c CUSTOMER          publish the registration of this customer
+  p CUSTOMER          publish one payment of this customer ("producer p CUSTOMER" as well)
+  c CUSTOMER          publish the registration of this customer ("producer c CUSTOMER" as well)
   consumer            process both: a payment is released the moment its customer is registered
   consumer --delay    the same by retries: after 1 s, 2 s, 3 s ... until the customer is registered
 
@@ -17,9 +17,18 @@ remembered there, and for --delay in ${registryPath}: remove data/ to forget.`;
 
 /** Prints what is wrong and ends with 2 where the arguments make no command. */
 export function commandOf([name = '', ...rest]: readonly string[]): Command {
+  if ([name, ...rest].some((argument) => ['help', '--help', '-h'].includes(argument))) {
+    console.log(usage);
+    process.exit(0);
+  }
+  if (name === 'producer') {
+    const [what = ''] = rest;
+    if (what === 'p' || what === 'c') return commandOf(rest);
+    return refuse('"producer" takes p or c, and one customer, such as: producer p 5');
+  }
   if (name === 'p' || name === 'c') {
     const [customerId = ''] = rest;
-    if (customerId !== '' && rest.length === 1) return { name, customerId };
+    if (/^[^-]/.test(customerId) && rest.length === 1) return { name, customerId };
     return refuse(`"${name}" takes one customer, such as: ${name} 5`);
   }
   if (name === 'consumer') {
@@ -39,7 +48,7 @@ function refuse(problem: string): never {
 
 /** The command whose word begins like this one: "pay" means p, "consume" means consumer. */
 function nearestTo(given: string): string | undefined {
-  const words = { p: 'payment', c: 'customer', consumer: 'consumer' };
+  const words = { p: 'payment', c: 'customer', consumer: 'consumer', producer: 'producer' };
   const common = (word: string): number => {
     let length = 0;
     while (length < word.length && word[length] === given[length]) length += 1;

@@ -6,6 +6,8 @@
  *     npm run before-customers -- p 5      a payment of customer 5, who is unknown: it waits
  *     npm run before-customers -- c 5      the registration: the payment is processed at once
  *
+ * With `MALOTE_ENGINE=amqp://guest:guest@localhost` before each, the same on RabbitMQ alone.
+ *
  * `consumer --delay` does it as a broker without waiting would: it asks again, 1 s later each time.
  */
 import { randomUUID } from 'node:crypto';

@@ -1,28 +1,35 @@
 /** The HTTP side: each request writes its row and its message in one transaction, or neither. */
 import { randomUUID } from 'node:crypto';
-import type { DatabaseSync } from 'node:sqlite';
+import type { SqliteTransaction } from 'malote/sqlite';
+import { setTimeout } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import type { Bus } from 'malote';
 import type { Added, Customer, Database, Payment } from './database.ts';
 import { CustomerRegistered, PaymentRequested } from './messages.ts';
+import { createMetrics } from './metrics.ts';
 import { answer, answerError, Problem } from './problem.ts';
 import { CustomerRequest, PaymentRequest, readBody } from './request.ts';
-import { type Status, statusOf } from './status.ts';
+import { settledStatusOf, type Status } from './status.ts';
 
 export interface AppOptions {
-  readonly bus: Bus<DatabaseSync>;
+  readonly bus: Bus<SqliteTransaction>;
   readonly database: Database;
   readonly isStopping: () => boolean;
+  /** How the service waits for a payment that is on its way. */
+  readonly pause?: (ms: number) => Promise<unknown>;
 }
 
 const maxBodyBytes = 16_384;
 
-export function createApp({ bus, database, isStopping }: AppOptions): Hono {
+export function createApp({ bus, database, isStopping, pause = setTimeout }: AppOptions): Hono {
   const app = new Hono();
   app.onError(answerError);
   app.notFound((c) => answer(new Problem(404, `there is no ${c.req.method} ${c.req.path}`)));
+
+  const sight = { bus, database };
+  const metrics = createMetrics(sight);
 
   app.get('/healthz', (c) => c.json({ status: 'alive' }));
   app.use(async (_c, next) => {
@@ -30,7 +37,8 @@ export function createApp({ bus, database, isStopping }: AppOptions): Hono {
     await next();
   });
   app.get('/readyz', async (c) => {
-    await bus.subscriptions.list();
+    // Requests need the store. While the engine is away, their messages wait in the outbox.
+    await bus.transaction(() => {});
     return c.json({ status: 'ready' });
   });
 
@@ -44,9 +52,9 @@ export function createApp({ bus, database, isStopping }: AppOptions): Hono {
   app.post('/customers', async (c) => {
     const { id = randomUUID(), ...rest } = await readBody(c, CustomerRequest);
     const customer: Customer = { id, ...rest };
-    await database.transaction(async (tx) => {
-      if (!isNew('customer', database.addCustomer(customer), customer)) return;
-      await bus.publish(CustomerRegistered, { customerId: id, ...rest }, { tx });
+    await bus.transaction(({ tx, publish }) => {
+      if (!isNew('customer', database.addCustomer(tx, customer), customer)) return;
+      publish(CustomerRegistered, { customerId: id, ...rest });
     });
     return c.json(customer, 201);
   });
@@ -54,22 +62,23 @@ export function createApp({ bus, database, isStopping }: AppOptions): Hono {
   app.post('/payments', async (c) => {
     const { id = randomUUID(), ...rest } = await readBody(c, PaymentRequest);
     const payment: Payment = { id, ...rest };
-    const first = await database.transaction(async (tx) => {
-      if (!isNew('payment', database.addPayment(payment), payment)) return false;
-      await bus.publish(PaymentRequested, { paymentId: id, ...rest }, { id, tx });
-      return true;
+    await bus.transaction(({ tx, publish }) => {
+      if (!isNew('payment', database.addPayment(tx, payment), payment)) return;
+      publish(PaymentRequested, { paymentId: id, ...rest }, { id });
     });
-    const status = await statusOf(payment, { bus, database });
-    if (first && status.status === 'waiting') console.log(`Payment ${id} ${status.reason}`);
-    const answered: Status = first ? { status: 'accepted' } : status;
-    return c.json({ ...payment, ...answered }, 202, { Location: `/payments/${id}` });
+    // A repeated request is answered as the first one was; where it stands by now, Location tells.
+    const accepted: Status = { status: 'accepted' };
+    return c.json({ ...payment, ...accepted }, 202, { Location: `/payments/${id}` });
   });
 
   app.get('/payments/:id', async (c) => {
     const payment = database.findPayment(c.req.param('id'));
     if (payment === undefined) throw new Problem(404, 'there is no such payment');
-    return c.json({ ...payment, ...(await statusOf(payment, { bus, database })) });
+    return c.json({ ...payment, ...(await settledStatusOf(payment, { ...sight, pause })) });
   });
+
+  app.get('/metrics', async (c) => c.text(await metrics.read()));
+  app.get('/materialized', (c) => c.json(database.materialized()));
 
   return app;
 }

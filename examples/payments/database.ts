@@ -1,8 +1,10 @@
 /**
- * The business tables, in the same SQLite file as the messages: that is what lets a row and its
- * message be written in one transaction.
+ * The business tables, in the file of the store: that is what lets a row and its message be
+ * written in one transaction, and a booking and the end of its message in another.
  */
 import { DatabaseSync } from 'node:sqlite';
+import type { SqliteTransaction } from 'malote/sqlite';
+import { addToTotals, type Materialized, readTotals, totalsTables } from './totals.ts';
 
 export interface Customer {
   readonly id: string;
@@ -17,16 +19,23 @@ export interface Payment {
   readonly currency: string;
 }
 
+export interface Booking {
+  readonly paymentId: string;
+  readonly customerId: string;
+  readonly amountEur: string;
+}
+
+/** What writes is given the transaction that it is a part of. */
 export interface Database {
-  /** Runs one piece of work at a time: a connection has one transaction, and requests overlap. */
-  transaction<Result>(work: (tx: DatabaseSync) => Promise<Result> | Result): Promise<Result>;
   /** These answer the row that has this id: the given one where it is new. */
-  addCustomer(customer: Customer): Added<Customer>;
-  addPayment(payment: Payment): Added<Payment>;
+  addCustomer(tx: SqliteTransaction, customer: Customer): Added<Customer>;
+  addPayment(tx: SqliteTransaction, payment: Payment): Added<Payment>;
+  /** Whoever calls it sees to it that a payment is booked once. */
+  book(tx: SqliteTransaction, booking: Booking): void;
+  isRegistered(customerId: string): boolean;
   findPayment(id: string): Payment | undefined;
-  /** Answers whether this call booked it; a payment is booked once, however often it is asked. */
-  book(paymentId: string, customerId: string): boolean;
-  isBooked(paymentId: string): boolean;
+  findBooking(paymentId: string): Pick<Booking, 'amountEur'> | undefined;
+  materialized(): Materialized;
   close(): void;
 }
 
@@ -35,6 +44,8 @@ export interface Added<Row> {
   readonly row: Row;
 }
 
+// Bookings are not unique by payment: the inbox keeps a second one out, and the ledger check
+// could not see one that a constraint had hidden.
 const tables = `
   create table if not exists customers(
     id text primary key, email text not null, name text not null
@@ -44,64 +55,46 @@ const tables = `
     customerId text not null, amount text not null, currency text not null
   ) strict;
   create table if not exists bookings(
-    sequence integer primary key autoincrement, paymentId text not null unique,
-    customerId text not null
+    sequence integer primary key autoincrement, paymentId text not null,
+    customerId text not null, amountEur text not null
   ) strict;
+  create index if not exists bookingsByPayment on bookings(paymentId);
 `;
 
-export function openDatabase(path: string): Database {
+const insertCustomer =
+  'insert into customers(id, email, name) values (?, ?, ?) on conflict do nothing';
+const selectCustomer = 'select id, email, name from customers where id = ?';
+const insertPayment = `
+  insert into payments(id, customerId, amount, currency) values (?, ?, ?, ?)
+  on conflict do nothing`;
+const selectPayment = 'select id, customerId, amount, currency from payments where id = ?';
+const insertBooking = 'insert into bookings(paymentId, customerId, amountEur) values (?, ?, ?)';
+const selectBooking = 'select amountEur from bookings where paymentId = ?';
+
+/** @param now - milliseconds */
+export function openDatabase(path: string, now: () => number = Date.now): Database {
   const connection = new DatabaseSync(path, { timeout: 5_000 });
-  connection.exec(tables);
-  const insertCustomer = connection.prepare(
-    'insert into customers(id, email, name) values ($id, $email, $name) on conflict do nothing',
-  );
-  const selectCustomer = connection.prepare('select id, email, name from customers where id = ?');
-  const insertPayment = connection.prepare(
-    `insert into payments(id, customerId, amount, currency)
-     values ($id, $customerId, $amount, $currency) on conflict do nothing`,
-  );
-  const selectPayment = connection.prepare(
-    'select id, customerId, amount, currency from payments where id = ?',
-  );
-  const insertBooking = connection.prepare(
-    'insert into bookings(paymentId, customerId) values (?, ?) on conflict do nothing',
-  );
-  const selectBooking = connection.prepare('select 1 from bookings where paymentId = ?');
-
-  let last: Promise<unknown> = Promise.resolve();
-
+  connection.exec(tables + totalsTables);
+  const customerById = connection.prepare(selectCustomer);
+  const paymentById = connection.prepare(selectPayment);
+  const bookingOf = connection.prepare(selectBooking);
   return {
-    transaction(work) {
-      const result = last.then(() => inTransaction(connection, work));
-      last = result.catch(() => {});
-      return result;
+    addCustomer(tx, { id, email, name }) {
+      const isNew = tx.prepare(insertCustomer).run(id, email, name).changes === 1;
+      return { isNew, row: tx.prepare(selectCustomer).get(id) as Customer };
     },
-    addCustomer(customer) {
-      const isNew = insertCustomer.run({ ...customer }).changes === 1;
-      return { isNew, row: selectCustomer.get(customer.id) as unknown as Customer };
+    addPayment(tx, { id, customerId, amount, currency }) {
+      const isNew = tx.prepare(insertPayment).run(id, customerId, amount, currency).changes === 1;
+      return { isNew, row: tx.prepare(selectPayment).get(id) as Payment };
     },
-    addPayment(payment) {
-      const isNew = insertPayment.run({ ...payment }).changes === 1;
-      return { isNew, row: selectPayment.get(payment.id) as unknown as Payment };
+    book(tx, booking) {
+      tx.prepare(insertBooking).run(booking.paymentId, booking.customerId, booking.amountEur);
+      addToTotals(tx, booking, now());
     },
-    findPayment: (id) => selectPayment.get(id) as unknown as Payment | undefined,
-    book: (paymentId, customerId) => insertBooking.run(paymentId, customerId).changes === 1,
-    isBooked: (paymentId) => selectBooking.get(paymentId) !== undefined,
+    isRegistered: (customerId) => customerById.get(customerId) !== undefined,
+    findPayment: (id) => paymentById.get(id) as unknown as Payment | undefined,
+    findBooking: (paymentId) => bookingOf.get(paymentId) as unknown as Booking | undefined,
+    materialized: () => readTotals(connection, now()),
     close: () => connection.close(),
   };
-}
-
-async function inTransaction<Result>(
-  connection: DatabaseSync,
-  work: (tx: DatabaseSync) => Promise<Result> | Result,
-): Promise<Result> {
-  connection.exec('begin immediate');
-  try {
-    const result = await work(connection);
-    connection.exec('commit');
-    return result;
-  } catch (error) {
-    if (connection.isTransaction) connection.exec('rollback');
-    throw error;
-  }
 }

@@ -1,14 +1,24 @@
-/** The consumers: customers are registered, and each customer's payments are booked in order. */
-import type { DatabaseSync } from 'node:sqlite';
-import { setTimeout } from 'node:timers/promises';
-import { type Bus, exponential } from 'malote';
+/**
+ * The consumers: customers are registered, and each customer's payments are booked in order, in
+ * euro.
+ */
+import { type Bus, type Duration, exponential, MaloteError } from 'malote';
+import type { SqliteTransaction } from 'malote/sqlite';
+import { CardDeclined, chargeCard } from './cards.ts';
 import type { Database } from './database.ts';
-import { CustomerRegistered, customer, type PaymentData, PaymentRequested } from './messages.ts';
+import { type Exchange, UnknownCurrency } from './exchange.ts';
+import { CustomerRegistered, customer, PaymentRequested } from './messages.ts';
 import { ledger } from './status.ts';
 
-class CardDeclined extends Error {}
+export interface WorkerOptions {
+  readonly bus: Bus<SqliteTransaction>;
+  readonly database: Pick<Database, 'book'>;
+  readonly exchange: Exchange;
+  /** How long a payment waits for its customer. */
+  readonly deadline: Duration;
+}
 
-export function consume(bus: Bus<DatabaseSync>, database: Database): void {
+export function consume({ bus, database, exchange, deadline }: WorkerOptions): void {
   bus.consume(
     CustomerRegistered,
     { name: 'crm', provides: ({ customerId }) => customer(customerId) },
@@ -19,28 +29,29 @@ export function consume(bus: Bus<DatabaseSync>, database: Database): void {
     PaymentRequested,
     {
       name: ledger,
+      inbox: true,
       concurrency: 16,
       timeout: '30s',
+      waiting: { deadline },
       retry: {
         attempts: 8,
         backoff: exponential('50ms', { max: '1s', jitter: 'full' }),
-        giveUpOn: [CardDeclined],
+        giveUpOn: [CardDeclined, UnknownCurrency],
       },
     },
-    async ({ data }, { signal }) => {
-      await chargeCard(data, signal);
+    async ({ data }, ctx) => {
       const { paymentId, customerId, amount, currency } = data;
-      // A message can come twice; its payment is booked by the first.
-      const isNew = await database.transaction(() => database.book(paymentId, customerId));
-      if (!isNew) return;
+      const amountEur = await exchange
+        .toEur(amount, currency, ctx.signal)
+        .catch((error: unknown) => {
+          // No payment is at fault, so none spends an attempt while there are no rates.
+          if (error instanceof MaloteError && error.code === 'CACHE_LOAD_FAILED') ctx.release('1s');
+          throw error;
+        });
+      await chargeCard(data, ctx);
+      // A message can come twice, its transaction happens once; the message is done with it.
+      await ctx.transaction(({ tx }) => database.book(tx, { paymentId, customerId, amountEur }));
       console.log(`Booked ${paymentId} of customer ${customerId}: ${amount} ${currency}`);
     },
   );
-}
-
-/** Stands in for a card processor: takes a moment, and declines every amount that ends in .13. */
-async function chargeCard({ amount, currency }: PaymentData, signal: AbortSignal): Promise<void> {
-  await setTimeout(Math.random() * 20, undefined, { signal });
-  if (!amount.endsWith('.13')) return;
-  throw new CardDeclined(`the card was declined: ${amount} ${currency}`);
 }

@@ -24,7 +24,7 @@ bus.consume(
     name: 'workers',
     concurrency: workers,
     maxDepth: capacity,
-    retry: { attempts: maxAttempts, backoff: exponential('50ms', { max: '1s' }) },
+    retry: { attempts: maxAttempts, backoff: exponential('50ms', { max: '1s', jitter: 'equal' }) },
   },
   (msg, { attempt, signal }) => work(msg.data, { seed, attempt, signal }),
 );

@@ -5,6 +5,9 @@
 
 import { MaloteError } from '../errors.ts';
 
+/** As a key; as a value it is a text like any other. */
+const namesProto = /"__proto__"\s*:/;
+
 export interface BodyLimits {
   readonly maxBytes: number;
   readonly maxDepth: number;
@@ -25,6 +28,8 @@ export function encode(data: unknown, where: string, limits: BodyLimits): string
     throw new MaloteError('DATA_INVALID', `${where} must be JSON, got ${typeof data}`);
   }
   checkSize(text, where, limits);
+  // What JSON cannot say it writes as one of these two.
+  if (text.includes('null') || text.includes('{}')) checkFaithful(data, where);
   return text;
 }
 
@@ -42,10 +47,33 @@ export function decode(body: string | Uint8Array, where: string, limits: BodyLim
     throw new MaloteError('DATA_INVALID', `${where} must be JSON, ${detail}`);
   }
   // A letter of it may come escaped; what was read is written again to see names as they are.
-  if (text.includes('\\u00') && JSON.stringify(data).includes('"__proto__"')) {
+  if (text.includes('\\u00') && namesProto.test(JSON.stringify(data))) {
     throw namesPrototype(where);
   }
   return data;
+}
+
+/** Refuses what `JSON.stringify` turns into something else without a word. */
+function checkFaithful(data: unknown, where: string): void {
+  JSON.stringify(data, function refuse(this: unknown, name: string, value: unknown) {
+    const lost = lostInJson(value, Array.isArray(this));
+    if (lost === undefined) return value;
+    const at = name === '' ? where : `${where}, at ${JSON.stringify(name)},`;
+    throw new MaloteError('DATA_INVALID', `${at} must be what JSON can say, got ${lost}`);
+  });
+}
+
+function lostInJson(value: unknown, inArray: boolean): string | undefined {
+  if (typeof value === 'number') return Number.isFinite(value) ? undefined : String(value);
+  if (typeof value !== 'object') {
+    // Left out of an object they say "absent"; in an array they would become null.
+    const isLost = value === undefined || typeof value === 'function' || typeof value === 'symbol';
+    return isLost && inArray ? `${typeof value} in an array` : undefined;
+  }
+  if (value === null || Array.isArray(value) || Object.keys(value).length > 0) return undefined;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype === null || prototype === Object.prototype) return undefined;
+  return `an instance of ${value.constructor.name}, which it writes as {}`;
 }
 
 function checkSize(text: string, where: string, { maxBytes, maxDepth }: BodyLimits): void {
@@ -61,11 +89,14 @@ function checkSize(text: string, where: string, { maxBytes, maxDepth }: BodyLimi
     }
   }
   if (opensMoreThan(text, maxDepth) && isDeeperThan(text, maxDepth)) {
-    throw new MaloteError('MESSAGE_TOO_DEEP', `${where} must nest at most ${maxDepth} levels`);
+    throw new MaloteError(
+      'MESSAGE_TOO_DEEP',
+      `${where} must nest at most ${maxDepth} levels; flatten it, or raise maxBodyDepth`,
+    );
   }
   // Ordinary code that copies such a key by hand changes a prototype. The bare name is looked for
   // first: a search for a text that begins with a quote stops at every quote of the body.
-  if (text.includes('__proto__') && text.includes('"__proto__"')) throw namesPrototype(where);
+  if (text.includes('__proto__') && namesProto.test(text)) throw namesPrototype(where);
 }
 
 function namesPrototype(where: string): MaloteError {

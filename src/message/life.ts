@@ -3,21 +3,31 @@
  * that keeps.
  */
 
-export type DeadReason =
-  | 'invalid'
-  | 'gave-up'
-  | 'attempts-exhausted'
-  | 'timed-out'
-  | 'crashed'
-  | 'dependency-timeout'
-  | 'diverted'
-  | 'refused-by-target'
-  | 'by-hand';
+export const deadReasons = [
+  'invalid',
+  'gave-up',
+  'attempts-exhausted',
+  'timed-out',
+  'crashed',
+  'dependency-timeout',
+  'diverted',
+  'refused-by-target',
+  'by-hand',
+] as const;
 
-/** An error as it is kept: never the stack, never the body, at most 8 KB in all. */
+export type DeadReason = (typeof deadReasons)[number];
+
+/** An error as it is kept and told: never the body, at most 16,000 characters in all. */
 export interface Failure {
+  /** Its own, or that of its class. */
   readonly name: string;
   readonly message: string;
+  /** Such as that of a `MaloteError`, of Node's errors, of a driver's. */
+  readonly code?: string;
+  /** Where it was thrown: at most 10 frames, one a line. */
+  readonly stack?: string;
+  /** What it was caused by, at most three deep. */
+  readonly cause?: Failure;
 }
 
 /**

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'vitest';
 import { z } from 'zod';
+import type { MaloteError } from '../errors.ts';
 import { dependency, factsOf } from './dependency.ts';
 import { toMs } from './duration.ts';
 import { decode, encode } from './json.ts';
@@ -144,7 +145,39 @@ describe('the body', () => {
         'DATA_INVALID',
       );
     }
+    assert.equal(
+      codeOf(() => decode('{"__proto__" \n: 1}', 'body', limits)),
+      'DATA_INVALID',
+    );
     assert.deepEqual(decode('{"\\u005fproto":1}', 'body', limits), { _proto: 1 });
+    const harmless = { it: ['__proto__', '"__proto__":', '\u0001'] };
+    assert.deepEqual(decode(encode(harmless, 'data', limits), 'body', limits), harmless);
+  });
+
+  test('is refused where JSON would write something else without a word', () => {
+    const lost = [
+      [{ amount: Number.NaN }, /at "amount", must be what JSON can say, got NaN/],
+      [{ deep: [{ rate: Number.POSITIVE_INFINITY }] }, /at "rate", .* got Infinity/],
+      [Number.NaN, /^data must be what JSON can say, got NaN/],
+      [[undefined], /got undefined in an array/],
+      [[() => 1], /got function in an array/],
+      [{ tags: new Set(['a']) }, /at "tags", .* got an instance of Set/],
+      [{ byId: new Map([['a', 1]]) }, /got an instance of Map/],
+      [new Error('what went wrong'), /got an instance of Error/],
+    ] as const;
+    for (const [data, sentence] of lost) {
+      assert.throws(
+        () => encode(data, 'data', limits),
+        (error: MaloteError) => error.code === 'DATA_INVALID' && sentence.test(error.message),
+      );
+    }
+    const bare: unknown = Object.assign(Object.create(null), { none: {} });
+    const kept = { none: null, empty: {}, absent: undefined, at: new Date(0), list: [null, {}] };
+    assert.equal(
+      encode(kept, 'data', limits),
+      '{"none":null,"empty":{},"at":"1970-01-01T00:00:00.000Z","list":[null,{}]}',
+    );
+    assert.equal(encode(bare, 'data', limits), '{"none":{}}');
   });
 
   test('is refused when it is not JSON, without showing it', () => {

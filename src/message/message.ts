@@ -3,8 +3,9 @@
  */
 
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import { MaloteError, optionInvalid, optionUnknown } from '../errors.ts';
-import type { DependencyKeys } from './dependency.ts';
+import { MaloteError, optionInvalid } from '../errors.ts';
+import { checkNames } from './checks.ts';
+import type { WaitKeys } from './dependency.ts';
 import { checkName } from './names.ts';
 
 /** What {@link message} makes. `In` is what publishers give, `Out` what handlers receive. */
@@ -13,7 +14,7 @@ export interface MessageType<Name extends string = string, In = unknown, Out = u
   readonly schema: StandardSchemaV1<In, Out> | null;
   readonly version: number;
   orderBy?(data: Out): string;
-  waitFor?(data: Out): DependencyKeys;
+  waitFor?(data: Out): WaitKeys;
   dedupe?(data: Out): string;
   upcast?(data: unknown, from: number): In;
 }
@@ -27,9 +28,15 @@ export interface MessageOptions<In, Out> {
    * published, per subscription, across all its types. Runs once, at publish, on parsed data.
    */
   readonly orderBy?: (data: Out) => string;
-  /** Facts that must hold before the message is processed; an array means all of them. */
-  readonly waitFor?: (data: Out) => DependencyKeys;
-  /** Two publishes of this type with the same answer within 7 days make one message. */
+  /**
+   * Facts that must hold before the message is processed; an array means all of them, `[]` none,
+   * and `anyOf(…)` any of several.
+   */
+  readonly waitFor?: (data: Out) => WaitKeys;
+  /**
+   * Two publishes of this type with the same answer make one message, as long as the first is there
+   * and for 7 days after it is done.
+   */
   readonly dedupe?: (data: Out) => string;
   /**
    * Version of the schema. A worker that meets a newer one leaves the message for newer workers.
@@ -65,10 +72,7 @@ export function message(
   options: { readonly schema?: StandardSchemaV1 } & MessageOptions<unknown, unknown> = {},
 ): MessageType {
   const where = `message ${JSON.stringify(checkName(name, 'message name'))}`;
-  for (const option of Object.keys(options)) {
-    const known: readonly string[] = optionNames;
-    if (!known.includes(option)) throw optionUnknown(where, option, known);
-  }
+  checkNames(where, options, optionNames);
   const { schema = null, version = 1, ...functions } = options;
   if (!Number.isSafeInteger(version) || version < 1) {
     throw optionInvalid(`${where}: version`, 'a whole number from 1', version);

@@ -8,7 +8,13 @@ export const maxKeyLength = 512;
 
 /** Names of message types, subscriptions and dependencies. */
 export function checkName(name: unknown, where: string): string {
-  if (typeof name === 'string' && namePattern.test(name)) return name;
+  if (typeof name === 'string' && namePattern.test(name)) {
+    if (!name.startsWith('malote.')) return name;
+    throw new MaloteError(
+      'DEFINITION_INVALID',
+      `${where} must not begin with "malote.", which malote keeps for itself, got ${show(name)}`,
+    );
+  }
   throw new MaloteError(
     'DEFINITION_INVALID',
     `${where} must be 1 to 128 letters, digits, ".", "_" or "-", got ${show(name)}`,

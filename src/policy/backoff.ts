@@ -12,7 +12,8 @@
  * fewest calls in all (M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015).
  */
 
-import { optionInvalid, optionUnknown } from '../errors.ts';
+import { optionInvalid } from '../errors.ts';
+import { checkNames } from '../message/checks.ts';
 import { type Duration, toMs } from '../message/duration.ts';
 
 export type Jitter = 'none' | 'full' | 'equal';
@@ -37,6 +38,7 @@ export function exponential(
   base: Duration,
   options: BackoffOptions & { readonly factor?: number } = {},
 ): Backoff {
+  checkNames('exponential', options, ['max', 'jitter', 'factor']);
   const { factor = 2 } = options;
   if (!(factor >= 1 && factor <= 100)) {
     throw optionInvalid('exponential: factor', 'a number from 1 to 100', factor);
@@ -60,9 +62,7 @@ function backoff(
   options: BackoffOptions & { readonly factor?: number },
 ): Backoff {
   const known = kind === 'exponential' ? ['max', 'jitter', 'factor'] : ['max', 'jitter'];
-  for (const name of Object.keys(options)) {
-    if (!known.includes(name) && name !== 'factor') throw optionUnknown(kind, name, known);
-  }
+  checkNames(kind, options, known);
   const { max = '1h', jitter = 'none', factor = 1 } = options;
   if (!jitters.includes(jitter)) {
     throw optionInvalid(`${kind}: jitter`, '"none", "full" or "equal"', jitter);

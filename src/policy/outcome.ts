@@ -17,6 +17,7 @@
  * | any other                                        | retried after {@link delayMs}         |
  */
 
+import { isInstance } from '../errors.ts';
 import type { DeadReason, Suspicion } from '../message/life.ts';
 import { type Backoff, delayMs } from './backoff.ts';
 
@@ -56,7 +57,7 @@ export interface FailedAttempt {
 /** @param random - in [0, 1) */
 export function afterFailure(policy: RetryPolicy, failed: FailedAttempt, random: number): NextStep {
   const { attempt, error, timedOut } = failed;
-  if (policy.giveUpOn.some((kind) => error instanceof kind)) return dead('gave-up');
+  if (policy.giveUpOn.some((kind) => isInstance(error, kind))) return dead('gave-up');
   if (attempt >= policy.attempts) return dead(timedOut ? 'timed-out' : 'attempts-exhausted');
   return { kind: 'retry', afterMs: delayMs(policy.backoff, attempt, random) };
 }

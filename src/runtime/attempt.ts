@@ -9,31 +9,29 @@
  */
 
 import type { Clock } from '../clock.ts';
-import { MaloteError } from '../errors.ts';
+import { isInstance, MaloteError } from '../errors.ts';
 import type { DeadReason, Failure } from '../message/life.ts';
 import { afterFailure, deadOnArrival, type RetryPolicy } from '../policy/outcome.ts';
 import type { LinkedList, Links } from '../transport/linked-list.ts';
-import type { Delivery, Settlement } from '../transport/transport.ts';
+import type { Delivery, FactId, Settlement } from '../transport/transport.ts';
 import type { Lane } from './buffer.ts';
+import { commit, type Committing, type StoredEffect } from './commit.ts';
 import { AttemptContext, isLeave } from './context.ts';
 import type { EnvelopeContext } from './envelope.ts';
 import type { Events } from './events.ts';
-import { failureOf, isThenable } from './failure.ts';
+import { shownNeeds } from '../message/need.ts';
+import { failureOf, isThenable, ownFailureOf } from '../message/failure.ts';
+import type { Inbox } from './inbox.ts';
 import type { Logger } from './log.ts';
 import type { Reading, Received } from './reader.ts';
-import type { Transition } from './transition.ts';
+import type { ReleaseReason, Transition } from './transition.ts';
 
 /** One run of a delivery. */
-export interface Attempt extends Links<Attempt> {
-  readonly delivery: Delivery;
-  readonly context: AttemptContext;
+export interface Attempt extends Links<Attempt>, Committing {
   /** The lane it is the head of; null without order, or once the lane is no longer ours. */
   lane: Lane | null;
+  /** Monotonic; while nobody hears the ordinary, that of the first that began in the same go. */
   readonly startedAt: number;
-  /** Why its outcome is already decided although the handler has not answered. */
-  interruption: 'none' | 'timed-out' | 'lease-lost' | 'stopping';
-  /** Concluded: whatever comes later is ignored. */
-  over: boolean;
   /** Where its deadline is kept, while it runs. */
   list: LinkedList<Attempt> | null;
   /** The start it shares with those that started in one go. */
@@ -47,6 +45,7 @@ export interface Start {
 
 export interface AttemptOptions {
   readonly retry: RetryPolicy;
+  readonly timeoutMs: number;
   readonly random: () => number;
   readonly clock: Clock;
   readonly events: Events;
@@ -56,15 +55,20 @@ export interface AttemptOptions {
   handle(message: Received, context: AttemptContext): unknown;
   /** Facts the consumer provides when it is done with the message. */
   provides(message: Received): readonly string[];
-  /** Called once per attempt; null when there is nothing left to settle. */
-  conclude(attempt: Attempt, settlement: Settlement | null): void;
+  readonly inbox: Inbox | null;
+  isStopping(): boolean;
+  /** Called once per attempt; null when there is nothing left to settle, or it is acked already. */
+  conclude(attempt: Attempt, settlement: Settlement | 'acked' | null): void;
 }
 
 /** How long a message that this worker is too old for rests before it is offered again. */
 const newerWorkerMs = 5_000;
+/** How long a message rests whose inbox cannot be asked. */
+const unreachableMs = 1_000;
 
 export interface Attempts {
-  begin(delivery: Delivery, lane: Lane | null): Attempt;
+  /** @param goAt - when the first began of those that begin in the same turn, monotonic */
+  begin(delivery: Delivery, lane: Lane | null, goAt: number): Attempt;
   /** Settles an attempt as failed. */
   fail(attempt: Attempt, error: unknown): void;
   /** Settles an attempt as failed by its time-out, whatever its handler still does. */
@@ -74,15 +78,16 @@ export interface Attempts {
 }
 
 export function createAttempts(options: AttemptOptions): Attempts {
-  const { retry, random, clock, events, logger, envelope, conclude } = options;
+  const { retry, timeoutMs, random, clock, events, logger, envelope, inbox, conclude } = options;
 
-  function begin(delivery: Delivery, lane: Lane | null): Attempt {
+  function begin(delivery: Delivery, lane: Lane | null, goAt: number): Attempt {
     const attempt: Attempt = {
       delivery,
       lane,
       context: new AttemptContext(delivery, logger, envelope),
-      startedAt: events.heard ? clock.monotonic() : 0,
+      startedAt: events.heard ? clock.monotonic() : goAt,
       interruption: 'none',
+      effect: null,
       over: false,
       list: null,
       start: notStarted,
@@ -94,10 +99,28 @@ export function createAttempts(options: AttemptOptions): Attempts {
       die(attempt, reason, arrivalFailures[reason] ?? null);
       return attempt;
     }
-    const reading = options.read(delivery);
+    if (inbox === null) open(attempt);
+    else void lookUp(attempt, inbox);
+    return attempt;
+  }
+
+  async function lookUp(attempt: Attempt, { recall }: Inbox): Promise<void> {
+    try {
+      const known = await recall(attempt.delivery);
+      if (known === null) return open(attempt);
+      attempt.effect = { kind: 'known', opens: known.opens };
+    } catch (error) {
+      const code = error instanceof MaloteError ? error.code : 'ENGINE_FAILED';
+      events.emit({ kind: 'engine-trouble', code, message: String(error) });
+      return release(attempt, unreachableMs, 'inbox-unreachable');
+    }
+    concludeEffect(attempt, attempt.effect);
+  }
+
+  function open(attempt: Attempt): void {
+    const reading = options.read(attempt.delivery);
     if (reading instanceof Promise) reading.then((read) => proceed(attempt, read), rethrow);
     else proceed(attempt, reading);
-    return attempt;
   }
 
   function proceed(attempt: Attempt, reading: Reading): void {
@@ -107,7 +130,7 @@ export function createAttempts(options: AttemptOptions): Attempts {
       case 'read':
         return run(attempt, reading.message);
       case 'invalid':
-        return die(attempt, 'invalid', failureOf(reading.error));
+        return die(attempt, 'invalid', ownFailureOf(reading.error));
       case 'later':
         return release(attempt, newerWorkerMs, reading.why);
     }
@@ -118,6 +141,7 @@ export function createAttempts(options: AttemptOptions): Attempts {
       const { id, topic: type, subscription, attempt: number } = attempt.delivery;
       events.emit({ kind: 'started', id, type, subscription, attempt: number });
     }
+    if (inbox !== null) attempt.context.commit = committing(attempt, inbox, message);
     let answer: unknown;
     try {
       answer = options.handle(message, attempt.context);
@@ -137,42 +161,100 @@ export function createAttempts(options: AttemptOptions): Attempts {
   }
 
   function succeeded(attempt: Attempt, message: Received): void {
-    const { context } = attempt;
+    const { context, effect } = attempt;
+    if (effect !== null) return concludeEffect(attempt, effect);
     if (context.decision !== null) return swallowed(attempt);
     if (isDecided(attempt)) return interrupted(attempt);
-    const { sealing } = context;
-    if (sealing !== null) {
+    const pending = context.sealing ?? context.committing;
+    if (pending !== null) {
       context.sealing = null;
-      sealing.then(
+      pending.then(
         () => succeeded(attempt, message),
         (error: unknown) => failed(attempt, error),
       );
       return;
     }
+    if (inbox !== null) return void store(attempt, inbox, message);
     let opens: readonly string[];
     try {
-      opens = options.provides(message);
+      opens = opensOf(attempt, message);
     } catch (error) {
       return failed(attempt, error);
     }
     if (attempt.over) return;
     attempt.over = true;
     attempt.context.end();
-    if (events.heard) {
-      const durationMs = clock.monotonic() - attempt.startedAt;
-      const { id, topic: type, subscription, attempt: number } = attempt.delivery;
-      events.emit({ kind: 'acked', id, type, subscription, attempt: number, durationMs });
-    }
-    if (context.opened !== null) opens = [...opens, ...context.opened];
+    tellAcked(attempt);
     const publish = context.staged ?? nothing;
     conclude(attempt, { kind: 'ack', delivery: attempt.delivery, opens, publish });
   }
 
+  function opensOf({ context }: Attempt, message: Received): readonly FactId[] {
+    const opens = options.provides(message);
+    return context.opened === null ? opens : [...opens, ...context.opened];
+  }
+
+  function tellAcked(attempt: Attempt): void {
+    if (events.heard) events.emit({ kind: 'acked', ...ended(attempt) });
+  }
+
+  function ended(attempt: Attempt): ReturnType<typeof about> & { readonly durationMs: number } {
+    return { ...about(attempt), durationMs: clock.monotonic() - attempt.startedAt };
+  }
+
+  function committing(
+    attempt: Attempt,
+    into: Inbox,
+    message: Received,
+  ): (work: (inside: never) => unknown) => Promise<unknown> {
+    const opens = (): readonly FactId[] => opensOf(attempt, message);
+    return (work) =>
+      commit(attempt, {
+        inbox: into,
+        envelope,
+        work: (inside) => work(inside as never),
+        opens,
+      });
+  }
+
+  /** The handler has not asked for a transaction: that it is done is stored by itself. */
+  async function store(attempt: Attempt, into: Inbox, message: Received): Promise<void> {
+    try {
+      await committing(attempt, into, message)(() => undefined);
+    } catch (error) {
+      return failed(attempt, error);
+    }
+    if (attempt.effect !== null) concludeEffect(attempt, attempt.effect);
+  }
+
+  /** The message is done, or somebody else's: what its handler did since changes nothing. */
+  function concludeEffect(attempt: Attempt, { kind, opens }: StoredEffect): void {
+    if (attempt.over) return;
+    attempt.over = true;
+    attempt.context.end();
+    const { delivery, interruption } = attempt;
+    if (kind === 'fenced') events.emit({ kind: 'lease-lost', ...about(attempt) });
+    if (kind === 'known') events.emit({ kind: 'skipped', ...about(attempt) });
+    if (kind === 'stored') tellAcked(attempt);
+    if (kind === 'fenced' || interruption === 'lease-lost') return conclude(attempt, null);
+    if (kind === 'stored' && inbox?.acks === true) return conclude(attempt, 'acked');
+    conclude(attempt, { kind: 'ack', delivery, opens, publish: nothing });
+  }
+
   function failed(attempt: Attempt, error: unknown): void {
+    const { effect } = attempt;
+    if (effect !== null) {
+      const failure = failureOf(error);
+      const isLate = effect.kind === 'stored' && !attempt.over;
+      if (isLate) events.emit({ kind: 'failed-after-commit', failure, ...about(attempt) });
+      return concludeEffect(attempt, effect);
+    }
     if (attempt.context.decision !== null) {
       return isLeave(error) ? decided(attempt) : swallowed(attempt);
     }
     if (attempt.interruption !== 'none') return interrupted(attempt);
+    // A publish of the handler that waited for room is refused by a stop: not its message's fault.
+    if (options.isStopping() && isBusStopped(error)) return release(attempt, 0, 'stopping');
     fail(attempt, error, false);
   }
 
@@ -190,7 +272,7 @@ export function createAttempts(options: AttemptOptions): Attempts {
     switch (decision.kind) {
       case 'park': {
         const { facts } = decision;
-        const parked: Transition = { kind: 'parked', facts, ...about(attempt) };
+        const parked: Transition = { kind: 'parked', facts: shownNeeds(facts), ...ended(attempt) };
         return end(attempt, { kind: 'park', delivery, facts }, parked);
       }
       case 'retry': {
@@ -209,7 +291,7 @@ export function createAttempts(options: AttemptOptions): Attempts {
   function interrupted(attempt: Attempt): void {
     switch (attempt.interruption) {
       case 'timed-out':
-        return fail(attempt, timedOut(attempt), true);
+        return fail(attempt, timedOut(attempt.delivery, timeoutMs), true);
       case 'stopping':
         // It was told to stop: giving up then is not the message's fault.
         return release(attempt, 0, 'stopping');
@@ -223,7 +305,7 @@ export function createAttempts(options: AttemptOptions): Attempts {
   }
 
   function fail(attempt: Attempt, error: unknown, isTimeout: boolean): void {
-    const failure = failureOf(error);
+    const failure = isTimeout ? ownFailureOf(error) : failureOf(error);
     const failedAttempt = { attempt: attempt.delivery.attempt, error, timedOut: isTimeout };
     const next = afterFailure(retry, failedAttempt, random());
     if (next.kind === 'retry') return retryAfter(attempt, next.afterMs, failure);
@@ -232,27 +314,24 @@ export function createAttempts(options: AttemptOptions): Attempts {
 
   function retryAfter(attempt: Attempt, afterMs: number, failure: Failure): void {
     const { delivery } = attempt;
-    const retried: Transition = { kind: 'retried', afterMs, failure, ...about(attempt) };
+    const retried: Transition = { kind: 'retried', afterMs, failure, ...ended(attempt) };
     end(attempt, { kind: 'retry', delivery, afterMs, failure }, retried);
   }
 
   function die(attempt: Attempt, reason: DeadReason, failure: Failure | null): void {
     const { delivery } = attempt;
-    const dead: Transition = { kind: 'dead', reason, failure, ...about(attempt) };
+    const dead: Transition = { kind: 'dead', reason, failure, ...ended(attempt) };
     end(attempt, { kind: 'dead-letter', delivery, reason, failure }, dead);
   }
 
-  function release(
-    attempt: Attempt,
-    afterMs: number,
-    why: 'asked' | 'stopping' | 'newer-version' | 'unknown-type',
-  ): void {
+  function release(attempt: Attempt, afterMs: number, why: ReleaseReason): void {
     const { delivery } = attempt;
     const released: Transition = { kind: 'released', why, ...about(attempt) };
     end(attempt, { kind: 'release', delivery, afterMs }, released);
   }
 
   function end(attempt: Attempt, settlement: Settlement, transition: Transition): void {
+    if (attempt.effect !== null) return concludeEffect(attempt, attempt.effect);
     if (attempt.over) return;
     attempt.over = true;
     attempt.context.end();
@@ -263,7 +342,7 @@ export function createAttempts(options: AttemptOptions): Attempts {
   return {
     begin,
     fail: (attempt, error) => fail(attempt, error, false),
-    timeOut: (attempt) => fail(attempt, timedOut(attempt), true),
+    timeOut: (attempt) => fail(attempt, timedOut(attempt.delivery, timeoutMs), true),
     giveBack: (attempt) => release(attempt, 0, 'stopping'),
   };
 }
@@ -281,10 +360,10 @@ const arrivalFailures: Partial<Record<DeadReason, Failure>> = {
   crashed: { name: 'Crashed', message: 'its process died while it ran, alone' },
 };
 
-function timedOut({ delivery }: Attempt): MaloteError {
-  return new MaloteError('TIMED_OUT', `attempt ${delivery.attempt} took longer than its time-out`, {
-    id: delivery.id,
-  });
+/** What its signal is aborted with, and what it is kept with. */
+export function timedOut({ id, attempt }: Delivery, timeoutMs: number): MaloteError {
+  const sentence = `attempt ${attempt} took longer than its time-out of ${timeoutMs} ms`;
+  return new MaloteError('TIMED_OUT', sentence, { id });
 }
 
 function about({ delivery }: Attempt): {
@@ -302,4 +381,8 @@ function rethrow(error: unknown): void {
   queueMicrotask(() => {
     throw error;
   });
+}
+
+function isBusStopped(error: unknown): boolean {
+  return isInstance(error, MaloteError) && error.code === 'BUS_STOPPED';
 }

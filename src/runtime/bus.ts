@@ -1,20 +1,45 @@
 /** The public face: what `createBus` answers, in types. The promises stand with each method. */
 
+import type { Cache, CacheOptions, KeyRule } from '../cache/cache.ts';
+import type { HeldLock, LockOptions } from '../lock/lock.ts';
 import type { DependencyKey, DependencyKeys } from '../message/dependency.ts';
 import type { Duration } from '../message/duration.ts';
 import type { DataOf, InputOf, MessageType } from '../message/message.ts';
 import type { Engine, JournalMode } from '../transport/transport.ts';
 import type { HandlerContext } from './context.ts';
 import type { PublishOptions } from './envelope.ts';
+import type { InboxOptions } from './inbox.ts';
+import type { InsideWork } from './inside.ts';
 import type { Inspection } from './inspect.ts';
+import type { Outbox } from './outbox.ts';
 import type { PinoLike } from './log.ts';
 import type { HandlingOptions, SubscriptionOptions } from './options.ts';
 import type { Published, PublishResult } from './publisher.ts';
 import type { Received } from './reader.ts';
 
-export interface BusOptions<Tx> {
+export interface BusOptions<Tx> extends CommonBusOptions {
   /** Where messages live; each engine has an entry of its own. */
   readonly engine: Engine<Tx>;
+  readonly store?: undefined;
+}
+
+export interface StoredBusOptions<Tx> extends CommonBusOptions {
+  /** Where messages live; each engine has an entry of its own. */
+  readonly engine: Engine<unknown>;
+  /**
+   * The database that the application writes to. A publish with `tx` on it is stored there, in the
+   * caller's transaction, and a relay moves it to the engine. For an engine that cannot (RabbitMQ)
+   * it also remembers ids and keys, and keeps facts.
+   */
+  readonly store: Engine<Tx>;
+  /**
+   * Whether this process relays, from `start()` on. Several relays share the work.
+   * @defaultValue true
+   */
+  readonly relay?: boolean;
+}
+
+export interface CommonBusOptions {
   /** Tells buses of one process apart in events. @defaultValue 'malote' */
   readonly name?: string;
   /**
@@ -22,8 +47,18 @@ export interface BusOptions<Tx> {
    * At least 100 ms. @defaultValue '10s'
    */
   readonly lease?: Duration;
-  /** `exceptions` keeps what befell a message beyond the ordinary. @defaultValue 'exceptions' */
+  /**
+   * `exceptions` keeps what befell a message beyond the ordinary, as long as there is the message.
+   * `all` keeps its whole life, and for some time after it is done or cancelled; it needs an engine
+   * that finds messages by id: memory, SQLite. Each process keeps what it settles.
+   * @defaultValue 'exceptions'
+   */
   readonly journal?: JournalMode;
+  /**
+   * With `journal: 'all'`: how long a message that is done or cancelled is still shown; at least
+   * 1 s. @defaultValue '7d'
+   */
+  readonly keepDone?: Duration;
   /** Larger bodies are refused. @defaultValue 1048576 */
   readonly maxBodyBytes?: number;
   /** Deeper bodies are refused. @defaultValue 64 */
@@ -54,11 +89,19 @@ export type ReceivedOf<Types extends MessageTypes> =
 export interface ConsumeOptions<Types extends MessageTypes = MessageTypes> extends HandlingOptions {
   /** Facts that hold once the message is done. A failed attempt opens nothing. */
   readonly provides?: (data: ReceivedOf<Types>['data']) => DependencyKeys;
+  /** Handlers at once per message type, within `concurrency`. @defaultValue {} */
+  readonly concurrencyByType?: Readonly<Partial<Record<ReceivedOf<Types>['type'], number>>>;
+  /**
+   * Remembers what was processed, in the store (else the engine), so that what a handler does in
+   * `ctx.transaction` happens once. True, or how long; or that store itself. @defaultValue false
+   */
+  readonly inbox?: boolean | InboxOptions | Engine<unknown>;
 }
 
 /**
  * Runs once per delivery. At least once: it may run again for a message it already finished,
- * because an ack can be lost after the work is done. Make it idempotent.
+ * because an ack can be lost after the work is done. Make it idempotent, or consume with `inbox`
+ * and do what must happen once in `ctx.transaction`.
  *
  * | the handler …                      | the message …                                     |
  * | ---------------------------------- | ------------------------------------------------- |
@@ -69,21 +112,25 @@ export interface ConsumeOptions<Types extends MessageTypes = MessageTypes> exten
  * | returns `ctx.release()`            | goes back, its attempt unspent                    |
  * | kills its process                  | is delivered again; dead after `attempts`         |
  */
-export type Handler<Types extends MessageTypes> = (
+export type Handler<Types extends MessageTypes, Tx = unknown> = (
   message: ReceivedOf<Types>,
-  context: HandlerContext,
+  context: HandlerContext<Tx>,
 ) => unknown;
 
 export interface Bus<Tx = never> extends Inspection, AsyncDisposable {
+  /** What waits in the store for its relay. */
+  readonly outbox: Outbox;
   /**
    * Resolves once the message is durably stored, for every subscription of its type or, where
    * there is none yet, for the first to come. Connects on first use; needs no running consumer.
    *
    * A rejection carries the message's `id`. Publishing again with an id that you chose never makes
-   * two messages while the first is remembered (7 days); an id that malote made is not remembered.
+   * two messages while the first is there, or for 7 days after it is done; an id that malote made
+   * is not remembered.
    *
    * With `tx` it is stored in the caller's transaction: before the call returns, where the schema
-   * is synchronous and the bus was started; await it before you commit, to see a refusal.
+   * is synchronous and the bus was started; await it before you commit, to see a refusal. On a
+   * bus with a store it comes to the engine by the outbox, once that transaction is committed.
    *
    * @throws MaloteError `DATA_INVALID`, `MESSAGE_TOO_LARGE`, `MESSAGE_TOO_DEEP`, `OPTION_INVALID`,
    * `OPTION_UNKNOWN`, `QUEUE_FULL`, `PUBLISH_ABORTED`: certainly not stored
@@ -95,6 +142,15 @@ export interface Bus<Tx = never> extends Inspection, AsyncDisposable {
     data: InputOf<Type>,
     options?: PublishOptions<Tx>,
   ) => Promise<Published>;
+  /**
+   * Runs a function in a transaction of the store (else the engine): what it writes with `tx` and
+   * what it publishes are stored together or not at all. Resolves with its answer once that is
+   * durable; many share one commit, what one throws undoes that one alone and rejects here. The
+   * function is synchronous: do slow work before. It never waits for a lock in the event loop.
+   *
+   * @throws MaloteError `QUEUE_FULL`, `OPTION_INVALID`, `CAPABILITY_MISSING`, `ENGINE_…`
+   */
+  transaction<Answer>(work: InsideWork<Tx, Answer>): Promise<Answer>;
   /**
    * Publishes up to 1,000 items, in order, each with an answer of its own. Never rejects for one.
    */
@@ -112,11 +168,14 @@ export interface Bus<Tx = never> extends Inspection, AsyncDisposable {
   consume<const Types extends MessageTypes>(
     types: Types,
     options: ConsumeOptions<Types>,
-    handler: Handler<Types>,
+    handler: Handler<Types, Tx>,
   ): void;
   /** Registers a subscription durably without handling it: for publishers and deployments. */
   subscribe(name: string, types: MessageTypes, options?: SubscriptionOptions): Promise<void>;
-  /** Forgets a subscription with everything it holds. Answers whether there was one. */
+  /**
+   * Forgets a subscription with everything it holds. Answers whether there was one. A consumer that
+   * still runs gets nothing until the name is subscribed again, and goes on then.
+   */
   unsubscribe(name: string): Promise<boolean>;
   /**
    * Registers the subscriptions and starts their handlers.
@@ -134,4 +193,21 @@ export interface Bus<Tx = never> extends Inspection, AsyncDisposable {
   fulfil(...keys: readonly DependencyKey[]): Promise<void>;
   /** Closes facts again: messages released by them stay released, later ones wait. */
   revoke(...keys: readonly DependencyKey[]): Promise<void>;
+  /**
+   * A cache that all processes of the engine share: on a miss one of them loads, the others wait
+   * and are woken. Nothing happens until it is asked.
+   *
+   * @throws MaloteError `CACHE_TAKEN`, `OPTION_UNKNOWN`, `OPTION_INVALID`, `CAPABILITY_MISSING`
+   */
+  cache<Value, Key = string>(
+    name: string,
+    options: CacheOptions<Key, Value> & KeyRule<Key>,
+  ): Cache<Key, Value>;
+  /**
+   * Holds a lock that one process of the engine holds at a time, and keeps it until it is released.
+   *
+   * @throws MaloteError `LOCK_TIMEOUT` when another held it for all of `wait`
+   * @throws MaloteError `WAIT_ABORTED`, `OPTION_UNKNOWN`, `OPTION_INVALID`, `CAPABILITY_MISSING`
+   */
+  lock(name: string, options?: LockOptions): Promise<HeldLock>;
 }

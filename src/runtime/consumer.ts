@@ -15,16 +15,17 @@ import type {
   Consumption,
   Delivery,
   Lease,
-  OnDead,
   Queue,
   Settlement,
   SettleOutcome,
 } from '../transport/transport.ts';
-import { type Attempt, type AttemptOptions, createAttempts } from './attempt.ts';
+import { type Attempt, type AttemptOptions, createAttempts, timedOut } from './attempt.ts';
 import { createBuffer, sizeOf } from './buffer.ts';
 import { createDeadlines } from './deadlines.ts';
 import { createIdle } from './idle.ts';
 import type { Handling } from './options.ts';
+import { createPace, type Pace } from './pace.ts';
+import type { TakePermits } from './permits.ts';
 import { createSettler } from './settler.ts';
 import { createTypeLimits } from './type-limits.ts';
 import { createVainWaits } from './vain-waits.ts';
@@ -36,18 +37,22 @@ export interface Consumer {
   stop(drainMs: number): Promise<void>;
   /** The engine cannot go on: aborts what runs, forgets the rest, settles nothing more. */
   fail(error: MaloteError): void;
-  /** Deliveries here that are not settled yet: 0 means this consumer is idle. */
+  /**
+   * Deliveries here that are not settled yet, but for those that its rate holds back: 0 means that
+   * nothing happens here until time has passed.
+   */
   readonly held: number;
 }
 
 export interface ConsumerOptions
-  extends Omit<AttemptOptions, 'conclude' | 'retry' | 'clock' | 'events'> {
+  extends Omit<AttemptOptions, 'conclude' | 'retry' | 'timeoutMs' | 'clock' | 'events'> {
   readonly subscription: string;
-  readonly onDead: OnDead;
   readonly handling: Handling;
   readonly queue: Queue;
   readonly clock: Clock;
   readonly events: AttemptOptions['events'];
+  /** What its handling has a rate by; null without one. */
+  readonly permits: TakePermits | null;
   /** Called when deliveries were settled: a full subscription may have room for as many. */
   roomMade(messages: number): void;
 }
@@ -58,7 +63,7 @@ const mostHeld = 1_000;
 const windUpMs = 1_000;
 
 export function createConsumer(options: ConsumerOptions): Consumer {
-  const { subscription, handling, queue, clock, events, onDead } = options;
+  const { subscription, handling, queue, clock, events } = options;
   const { concurrency, concurrencyByType, timeoutMs } = handling;
   const buffer = createBuffer();
   const window = createWindow(concurrency, clock.monotonic());
@@ -67,18 +72,16 @@ export function createConsumer(options: ConsumerOptions): Consumer {
   const idle = createIdle(clock);
   /** Acks that also publish: the engine may refuse them, so their lane waits for the answer. */
   const unanswered = new Map<Settlement, Attempt>();
-  let running = 0;
+  let [running, concluded] = [0, 0];
   /** Deliveries granted and neither concluded nor given back. */
   let outstanding = 0;
-  let concluded = 0;
-  let pumping = false;
-  let stopping = false;
-  let failed = false;
+  let [pumping, stopping, failed] = [false, false, false];
   let consumption: Consumption | null = null;
 
-  const attempts = createAttempts({ ...options, retry: handling.retry, conclude });
+  const attempts = createAttempts({ ...options, retry: handling.retry, timeoutMs, conclude });
   const deadlines = createDeadlines({ clock, timeoutMs, expire, abandon });
   const settler = createSettler({ queue, clock, events, told, answered });
+  const pace = paceOf(options, { granted: pump });
 
   function deliver(batch: readonly Delivery[]): void {
     buffer.add(batch);
@@ -98,26 +101,40 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     }
     deadlines.started();
     if (running === 0) idle.reached();
+    // Whatever started makes room for as many that may start next.
+    if (pace !== null) grant();
   }
 
   function startNext(): void {
+    let goAt: number | null = null;
     while (running < concurrency && !stopping) {
+      if (pace !== null && !mayStart(pace)) break;
       const waiting = types.freed() ?? buffer.take();
       if (waiting === undefined) break;
       if (!types.enter(waiting)) continue;
       running += 1;
-      const attempt = attempts.begin(waiting.delivery, waiting.lane);
+      pace?.spend();
+      goAt ??= clock.monotonic();
+      const attempt = attempts.begin(waiting.delivery, waiting.lane, goAt);
       if (!attempt.over) deadlines.add(attempt);
     }
   }
 
-  function conclude(attempt: Attempt, settlement: Settlement | null): void {
+  function mayStart(by: Pace): boolean {
+    const ready = buffer.size + types.freeable;
+    return ready > 0 && by.allows(Math.min(ready, concurrency - running));
+  }
+
+  function conclude(attempt: Attempt, settlement: Settlement | 'acked' | null): void {
     deadlines.remove(attempt);
-    if (settlement === null) return finish(attempt, false);
+    if (settlement === null || settlement === 'acked') {
+      settler.stir();
+      return finish(attempt, settlement === 'acked');
+    }
     settler.push(vainWaits.temper(settlement));
     if (settlement.kind === 'ack' && settlement.publish.length > 0) {
       unanswered.set(settlement, attempt);
-    } else finish(attempt, keepsLane(settlement, onDead));
+    } else finish(attempt, settlement.kind === 'ack');
   }
 
   function finish(attempt: Attempt, laneGoesOn: boolean): void {
@@ -144,7 +161,8 @@ export function createConsumer(options: ConsumerOptions): Consumer {
 
   function grant(): void {
     if (stopping || consumption === null) return;
-    const more = window.size + Math.min(types.held, mostHeld) - outstanding;
+    const size = pace === null ? window.size : Math.min(window.size, running + pace.slice);
+    const more = size + Math.min(types.held, mostHeld) - outstanding;
     if (more <= 0) return;
     outstanding += more;
     consumption.grant(more);
@@ -159,14 +177,17 @@ export function createConsumer(options: ConsumerOptions): Consumer {
       events.emit({ kind: 'lease-lost', id, type: topic, subscription, attempt: number });
     }
     if (attempt === undefined) return;
-    if (outcome !== 'full') return finish(attempt, outcome === 'settled');
+    if (outcome !== 'full') {
+      finish(attempt, outcome === 'settled');
+      return settler.stir();
+    }
     attempt.over = false;
     attempts.fail(attempt, new MaloteError('QUEUE_FULL', 'a subscription it publishes to is full'));
   }
 
   function expire(attempt: Attempt): void {
     if (attempt.interruption === 'none') attempt.interruption = 'timed-out';
-    attempt.context.abort(timeOutOf(attempt, timeoutMs));
+    attempt.context.abort(timedOut(attempt.delivery, timeoutMs));
   }
 
   function abandon(attempt: Attempt): void {
@@ -185,15 +206,16 @@ export function createConsumer(options: ConsumerOptions): Consumer {
       for (const attempt of deadlines.running) {
         if (attempt.delivery.lease.id === lease.id && !attempt.over) loseLease(attempt);
       }
+      for (const attempt of unanswered.values()) {
+        if (attempt.delivery.lease.id === lease.id) outstanding -= cutLane(attempt);
+      }
     }
     grant();
   }
 
   function loseLease(attempt: Attempt): void {
     attempt.interruption = 'lease-lost';
-    outstanding -=
-      attempt.lane === null ? 1 : 1 + attempt.lane.deliveries.length - attempt.lane.next;
-    attempt.lane = null;
+    outstanding -= 1 + cutLane(attempt);
     const { id, topic, attempt: number } = attempt.delivery;
     events.emit({ kind: 'lease-lost', id, type: topic, subscription, attempt: number });
     attempt.context.abort(new MaloteError('LEASE_LOST', 'another process has the message', { id }));
@@ -208,6 +230,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
   function fail(error: MaloteError): void {
     stopping = true;
     failed = true;
+    pace?.stop();
     consumption?.stop();
     buffer.drain();
     types.drain();
@@ -225,6 +248,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
 
   async function stop(drainMs: number): Promise<void> {
     stopping = true;
+    pace?.stop();
     consumption?.stop();
     giveBackBuffered();
     if (running > 0) await idle.within(failed ? windUpMs : drainMs);
@@ -249,18 +273,27 @@ export function createConsumer(options: ConsumerOptions): Consumer {
     stop,
     fail,
     get held() {
-      return buffer.size + types.held + running + unanswered.size + settler.open;
+      const waiting = pace?.isResting === true ? 0 : buffer.size + types.held;
+      return waiting + running + unanswered.size + settler.open;
     },
   };
 }
 
-function timeOutOf({ delivery }: Attempt, timeoutMs: number): MaloteError {
-  return new MaloteError('TIMED_OUT', `attempt ${delivery.attempt} took over ${timeoutMs} ms`, {
-    id: delivery.id,
-  });
+function paceOf(
+  { handling: { rate }, permits, clock, events }: ConsumerOptions,
+  { granted }: { granted(): void },
+): Pace | null {
+  if (rate === null || permits === null) return null;
+  const trouble = (error: unknown): void => {
+    const code = error instanceof MaloteError ? error.code : 'ENGINE_FAILED';
+    events.emit({ kind: 'engine-trouble', code, message: String(error) });
+  };
+  return createPace({ rate, take: permits, clock, granted, trouble });
 }
 
-/** Whether what is behind the settled message may run under the same lease. */
-function keepsLane({ kind }: Settlement, onDead: OnDead): boolean {
-  return kind === 'ack' || (kind === 'dead-letter' && onDead === 'skip');
+/** Nothing behind it starts any more, whatever its ack is answered. Answers how many that were. */
+function cutLane(attempt: Attempt): number {
+  const { lane } = attempt;
+  attempt.lane = null;
+  return lane === null ? 0 : lane.deliveries.length - lane.next;
 }

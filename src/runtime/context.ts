@@ -4,13 +4,14 @@
  * handler's own code catches it.
  */
 
-import { MaloteError } from '../errors.ts';
-import { type DependencyKey, factsOf } from '../message/dependency.ts';
+import { isInstance, MaloteError } from '../errors.ts';
+import { type AnyOf, type DependencyKey, factsOf, needsOf } from '../message/dependency.ts';
 import { type Duration, toMs } from '../message/duration.ts';
 import type { InputOf, MessageType } from '../message/message.ts';
 import type { Delivery, Outgoing } from '../transport/transport.ts';
-import { type EnvelopeContext, type PublishOptions, seal } from './envelope.ts';
-import { reasonOf } from './failure.ts';
+import { reasonOf } from '../message/failure.ts';
+import { checkStagedOptions, type EnvelopeContext, seal } from './envelope.ts';
+import { checkWork, type InsideWork, type StagedOptions } from './inside.ts';
 import type { HandlerLog, Logger } from './log.ts';
 import type { Published } from './publisher.ts';
 
@@ -26,10 +27,8 @@ class Leave extends Error {
   override readonly name = 'Leave';
 }
 
-export type StagedOptions = Omit<PublishOptions, 'tx' | 'wait' | 'signal'>;
-
 /** The second argument of a handler. */
-export interface HandlerContext {
+export interface HandlerContext<Tx = unknown> {
   readonly id: string;
   /** 1 for the first; crashes and time-outs count. */
   readonly attempt: number;
@@ -45,10 +44,25 @@ export interface HandlerContext {
     data: InputOf<Type>,
     options?: StagedOptions,
   ): Promise<Published>;
+  /**
+   * With an inbox: what the function writes and publishes, what was staged before, the knowledge
+   * that this message was processed, and (where messages are in the same database) its ack are
+   * stored together, once, whatever fails. Many share one commit, each may fail alone. Do slow
+   * work first: the function is synchronous. What it throws undoes it and rejects here.
+   *
+   * It commits at most once per delivery. Once it has resolved the message is done, whatever the
+   * handler does afterwards; a call that rejected with what the function threw has done nothing,
+   * and may be made again. One at a time: another one that comes meanwhile is refused.
+   *
+   * @throws MaloteError `ALREADY_PROCESSED`, `ATTEMPT_OVER`, `LEASE_LOST`, `TIMED_OUT`
+   * @throws MaloteError `QUEUE_FULL`, `OPTION_INVALID`
+   * @throws MaloteError `CAPABILITY_MISSING` on a consumer without `inbox`
+   */
+  transaction<Answer>(work: InsideWork<Tx, Answer>): Promise<Answer>;
   /** Opens facts together with the ack. */
   fulfil(...keys: readonly DependencyKey[]): void;
   /** Parks the message until all of the facts hold: no attempt spent, no slot held. */
-  waitFor(...keys: readonly DependencyKey[]): never;
+  waitFor(...keys: readonly (DependencyKey | AnyOf)[]): never;
   /** Fails this attempt, with this delay instead of the policy's. */
   retryIn(delay: Duration, reason?: string): never;
   /** Sends the message to the dead letters, with reason `by-hand`. */
@@ -70,6 +84,10 @@ export class AttemptContext implements HandlerContext {
   decision: Decision | null = null;
   staged: Outgoing[] | null = null;
   opened: string[] | null = null;
+  /** Set where there is an inbox. */
+  commit: ((work: (inside: never) => unknown) => Promise<unknown>) | null = null;
+  /** A transaction that is under way: where the handler has not awaited it the attempt does. */
+  committing: Promise<unknown> | null = null;
 
   constructor(delivery: Delivery, logger: Logger, envelope: EnvelopeContext) {
     this.#delivery = delivery;
@@ -113,6 +131,7 @@ export class AttemptContext implements HandlerContext {
   ): Promise<Published> {
     try {
       if (this.#isOver) throw this.#over();
+      checkStagedOptions('ctx.publish', options);
       const envelope = { ...this.#envelope, causation: this.#delivery.id };
       const sealed = seal(type, data, options, envelope);
       if (!(sealed instanceof Promise)) return Promise.resolve(this.#stage(sealed));
@@ -132,6 +151,43 @@ export class AttemptContext implements HandlerContext {
     return { id: outgoing.id, duplicate: false };
   }
 
+  transaction<Answer>(work: InsideWork<unknown, Answer>): Promise<Answer> {
+    try {
+      checkWork(work);
+      if (this.commit === null) throw this.#withoutInbox();
+      if (this.#isOver) throw this.#over();
+      if (this.committing !== null) throw this.#committing();
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    const running = this.commit(work).finally(() => {
+      this.committing = null;
+    });
+    this.committing = running;
+    return running as Promise<Answer>;
+  }
+
+  /** What `run` stages and opens is there for it alone: it may be undone, and run again. */
+  during<Answer>(run: () => Answer): Answer {
+    const { length: staged } = this.staged ?? [];
+    const { length: opened } = this.opened ?? [];
+    try {
+      return run();
+    } finally {
+      if (this.staged !== null) this.staged.length = staged;
+      if (this.opened !== null) this.opened.length = opened;
+    }
+  }
+
+  #withoutInbox(): MaloteError {
+    const { subscription } = this.#delivery;
+    return new MaloteError(
+      'CAPABILITY_MISSING',
+      `ctx.transaction needs an inbox; consume "${subscription}" with inbox: true`,
+      { id: this.id },
+    );
+  }
+
   fulfil(...keys: readonly DependencyKey[]): void {
     if (this.#isOver) throw this.#over();
     this.opened ??= [];
@@ -141,6 +197,8 @@ export class AttemptContext implements HandlerContext {
   /** The attempt was concluded: what is asked for from now on comes too late. */
   end(): void {
     this.#isOver = true;
+    // Of a handler that has ended without it nobody may be left to hear that it was refused.
+    this.committing?.catch(() => {});
   }
 
   #over(): MaloteError {
@@ -148,8 +206,13 @@ export class AttemptContext implements HandlerContext {
     return new MaloteError('ATTEMPT_OVER', sentence, { id: this.id });
   }
 
-  waitFor(...keys: readonly DependencyKey[]): never {
-    const facts = factsOf(keys);
+  #committing(): MaloteError {
+    const sentence = 'ctx.transaction was called while an earlier call was under way; await that';
+    return new MaloteError('ATTEMPT_OVER', sentence, { id: this.id });
+  }
+
+  waitFor(...keys: readonly (DependencyKey | AnyOf)[]): never {
+    const facts = needsOf(keys);
     if (facts.length === 0) {
       throw new MaloteError('OPTION_INVALID', 'ctx.waitFor needs at least one dependency key');
     }
@@ -179,5 +242,5 @@ export class AttemptContext implements HandlerContext {
 }
 
 export function isLeave(error: unknown): boolean {
-  return error instanceof Leave;
+  return isInstance(error, Leave);
 }

@@ -40,11 +40,13 @@ export function createLogger(given: PinoLike | false | undefined, clock: Clock):
       return debugsOf(target) ?? false;
     },
     write(transition) {
-      const level = levelOf(transition.kind);
+      const isAskedFor = transition.kind === 'released' && transition.why === 'asked';
+      const level = isAskedFor ? 'debug' : levelOf(transition.kind);
       // Where only a listener made it worth building: most events of a busy bus.
       if (level === 'debug' && debugsOf(target) === false) return;
       const { kind, ...fields } = transition;
-      guarded(() => target[level](fields, sentences[kind] ?? kind));
+      const sentence = transition.kind === 'relayed' ? published(transition) : sentences[kind];
+      guarded(() => target[level](fields, sentence ?? kind));
     },
     child: (fields) => childOf(target, fields),
   };
@@ -76,7 +78,8 @@ function guarded(write: () => void): void {
   }
 }
 
-function levelOf(kind: Transition['kind']): Level {
+/** At which level a transition is logged. */
+export function levelOf(kind: Transition['kind']): Level {
   switch (kind) {
     case 'dead':
     case 'blocked':
@@ -85,12 +88,21 @@ function levelOf(kind: Transition['kind']): Level {
     case 'stuck':
       return 'error';
     case 'retried':
+    case 'released':
+    case 'kept':
     case 'lease-lost':
     case 'taken-over':
     case 'wait-swallowed':
+    case 'transaction-forgotten':
+    case 'cache-failed':
+    case 'probe-failed':
+    case 'lock-lost':
+    case 'failed-after-commit':
     case 'diverted':
     case 'indeterminate':
       return 'warn';
+    case 'relayed':
+    case 'skipped':
     case 'redriven':
     case 'cancelled':
     case 'paused':
@@ -104,15 +116,42 @@ function levelOf(kind: Transition['kind']): Level {
   }
 }
 
+function published({ ids, messages }: Extract<Transition, { kind: 'relayed' }>): string {
+  const more = messages > ids.length ? `, and ${messages - ids.length} more` : '';
+  return `Published messages: [${ids.join(', ')}${more}]`;
+}
+
 const sentences: Partial<Record<Transition['kind'], string>> = {
   dead: 'a message went to the dead letters',
   blocked: 'a key stands still behind its dead head; redrive or cancel it',
   diverted: 'a message followed its key into the dead letters',
   retried: 'an attempt failed and will be repeated',
+  released: 'a message went back with its attempt unspent',
+  indeterminate: 'a message may or may not be stored: the answer was lost',
+  kept:
+    'messages of this type have no subscription: they are kept for the first one; ' +
+    'is the type misspelt, or was its consumer never started?',
+  redriven: 'dead letters were sent back',
+  cancelled: 'a message was cancelled',
+  paused: 'a subscription was paused',
+  resumed: 'a subscription was resumed',
+  adopted: 'a subscription took over what had been kept for it',
+  'started-bus': 'the bus has started',
+  'stopped-bus': 'the bus has stopped',
   stuck: 'a handler outlived its time-out and ignores its signal; its slot was given up',
   'lease-lost': 'a lease was lost; another process has the message',
   'taken-over': 'messages of a dead process were taken over',
   'wait-swallowed': 'WAIT_SWALLOWED: the handler caught what ctx threw; it was done all the same',
+  'probe-failed': 'the probe of a dependency failed; it is asked again',
+  'cache-failed': 'a cache could not load a value',
+  'cache-refused': 'a value was loaded too late, or before an invalidation, and was not kept',
+  'lock-lost': 'a lock was lost; another may hold it',
+  'transaction-forgotten':
+    'TRANSACTION_FORGOTTEN: published outside of the open transaction; pass { tx }, or in a ' +
+    'function use the publish it was given',
+  skipped: 'a message that was processed before came again; it was skipped',
+  'failed-after-commit':
+    'a handler failed after its transaction was committed; the message is done',
   'engine-trouble': 'the engine failed; it is tried again',
   'engine-failed': 'the engine failed for good: this bus is over, stop it and create another one',
 };

@@ -4,11 +4,13 @@
  * Unknown names are refused with the nearest known one; nothing is coerced.
  */
 
-import { MaloteError, optionInvalid, optionUnknown } from '../errors.ts';
+import { MaloteError, optionInvalid } from '../errors.ts';
+import { checkNames, oneOf, truth, whole } from '../message/checks.ts';
 import { type Duration, toMs } from '../message/duration.ts';
 import { checkName } from '../message/names.ts';
 import { type Backoff, exponential, isBackoff } from '../policy/backoff.ts';
 import type { ErrorClass, RetryPolicy } from '../policy/outcome.ts';
+import type { Rate } from './pace.ts';
 import type { JournalMode, OnDead, SubscriptionSpec } from '../transport/transport.ts';
 
 export interface RetryOptions {
@@ -34,12 +36,19 @@ export interface SubscriptionOptions {
   readonly waiting?: {
     /** Counted from acceptance; past it the message is dead. @defaultValue '24h' */
     readonly deadline?: Duration;
+    /**
+     * `hold`: the messages of a key wait behind one that does. `overtake`: a message that has to
+     * wait is out of the order of its key from then on, and may run beside others of it.
+     * @defaultValue 'hold'
+     */
+    readonly order?: 'hold' | 'overtake';
   };
   /** Publishes are refused with `QUEUE_FULL` above it. @defaultValue 1000000 */
   readonly maxDepth?: number;
   /**
-   * A new subscription adopts, in order, what was published before any existed (`kept`), or leaves
-   * that to another one (`now`). Either way it gets everything published from then on.
+   * A subscription that is new, or new to a type, adopts, in order, what was published before any
+   * existed (`kept`), or leaves that to another one (`now`). Either way it gets all that is
+   * published from then on.
    * @defaultValue 'kept'
    */
   readonly from?: 'now' | 'kept';
@@ -53,10 +62,23 @@ export interface HandlingOptions extends SubscriptionOptions {
   /** Handlers at once in this process. @defaultValue 10 */
   readonly concurrency?: number;
   /** Handlers at once per message type, within `concurrency`. @defaultValue {} */
-  readonly concurrencyByType?: Readonly<Record<string, number>>;
+  readonly concurrencyByType?: Readonly<Record<string, number | undefined>>;
   /** An attempt that takes longer has failed. @defaultValue '60s' */
   readonly timeout?: Duration;
   readonly retry?: RetryOptions;
+  /** Starts no more than that, spread evenly. @defaultValue no limit */
+  readonly rate?: RateOptions;
+}
+
+export interface RateOptions {
+  /** How many handlers may start in any `per`; retries are starts as well. */
+  readonly limit: number;
+  readonly per: Duration;
+  /**
+   * `subscription`: over all its processes, by the engine (else by the store). `process`: in this
+   * one, on any engine. @defaultValue 'subscription'
+   */
+  readonly scope?: 'subscription' | 'process';
 }
 
 export interface Handling {
@@ -64,48 +86,69 @@ export interface Handling {
   readonly concurrencyByType: ReadonlyMap<string, number>;
   readonly timeoutMs: number;
   readonly retry: RetryPolicy;
+  readonly rate: Rate | null;
 }
 
 export interface BusSettings {
   readonly name: string;
   readonly leaseMs: number;
   readonly journal: JournalMode;
+  readonly keepDoneMs: number;
   readonly maxBodyBytes: number;
   readonly maxBodyDepth: number;
   readonly handleSignals: boolean;
+  readonly relays: boolean;
 }
 
 export interface Defaults {
   readonly name: string;
   readonly lease: Duration;
   readonly journal: JournalMode;
+  readonly keepDone: Duration;
   readonly maxBodyBytes: number;
   readonly maxBodyDepth: number;
   readonly handleSignals: boolean;
-  readonly concurrency: number;
-  readonly timeout: Duration;
-  readonly attempts: number;
-  readonly backoff: Backoff;
-  readonly deadline: Duration;
-  readonly maxDepth: number;
+  readonly relay: boolean;
   readonly drain: Duration;
+  readonly subscription: Required<Omit<SubscriptionOptions, 'waiting'>>;
+  readonly waiting: Required<NonNullable<SubscriptionOptions['waiting']>>;
+  readonly handling: Required<
+    Pick<HandlingOptions, 'concurrency' | 'concurrencyByType' | 'timeout'>
+  >;
+  readonly retry: Required<RetryOptions>;
+  readonly rate: Required<Pick<RateOptions, 'scope'>>;
 }
 
-/** The only place where a default is written. A test compares it with every `@defaultValue`. */
+/**
+ * The only place where a default of a bus is written. A test compares it with every
+ * `@defaultValue` and with `docs/api.md`.
+ */
 export const defaults: Defaults = {
   name: 'malote',
   lease: '10s',
   journal: 'exceptions',
+  keepDone: '7d',
   maxBodyBytes: 1_048_576,
   maxBodyDepth: 64,
   handleSignals: true,
-  concurrency: 10,
-  timeout: '60s',
-  attempts: 10,
-  backoff: exponential('1s', { max: '1h', jitter: 'full' }),
-  deadline: '24h',
-  maxDepth: 1_000_000,
+  relay: true,
   drain: '25s',
+  subscription: {
+    order: 'key',
+    onDead: 'skip',
+    waitFor: true,
+    maxDepth: 1_000_000,
+    from: 'kept',
+    replace: false,
+  },
+  waiting: { deadline: '24h', order: 'hold' },
+  handling: { concurrency: 10, concurrencyByType: {}, timeout: '60s' },
+  retry: {
+    attempts: 10,
+    backoff: exponential('1s', { max: '1h', jitter: 'full' }),
+    giveUpOn: [],
+  },
+  rate: { scope: 'subscription' },
 };
 
 const subscriptionNames = [
@@ -123,94 +166,103 @@ const handlingNames = [
   'concurrencyByType',
   'timeout',
   'retry',
+  'rate',
   'provides',
+  'inbox',
   ...subscriptionNames,
 ] as const;
+
+/** Options of options: where somebody looks for them who wrote them a level too high. */
+const nestedNames = [
+  'retry.attempts',
+  'retry.backoff',
+  'retry.giveUpOn',
+  'waiting.deadline',
+  'rate.limit',
+  'rate.per',
+];
+
+/** The subscription that a consumer of these topics is for. */
+export function consumedSpec(topics: readonly string[], given: HandlingOptions): SubscriptionSpec {
+  if (typeof given !== 'object' || given === null) {
+    throw optionInvalid('consume: options', 'an object such as { name }', given);
+  }
+  return subscriptionSpec(given.name, topics, given, handlingNames);
+}
 
 export function subscriptionSpec(
   name: string,
   topics: readonly string[],
   given: SubscriptionOptions,
+  known: readonly string[] = subscriptionNames,
 ): SubscriptionSpec {
   const where = `subscription "${checkName(name, 'subscription name')}"`;
-  checkNames(where, given, handlingNames);
-  checkNames(`${where}: waiting`, given.waiting ?? {}, ['deadline']);
+  checkNames(where, given, known, nestedNames);
+  checkNames(`${where}: waiting`, given.waiting ?? {}, ['deadline', 'order']);
   if (topics.length === 0 || new Set(topics).size !== topics.length) {
     throw optionInvalid(`${where}: types`, 'one or more different message types', topics);
   }
+  const { order, onDead, waitFor, maxDepth, from, replace } = filled(given, defaults.subscription);
+  const waiting = filled(given.waiting ?? {}, defaults.waiting);
   return {
     name,
     topics,
-    order: oneOf(`${where}: order`, given.order ?? 'key', ['key', 'none']),
-    onDead: oneOf(`${where}: onDead`, given.onDead ?? 'skip', ['skip', 'block', 'divert']),
-    waits: truth(`${where}: waitFor`, given.waitFor ?? true),
-    waitingDeadlineMs: toMs(
-      given.waiting?.deadline ?? defaults.deadline,
-      `${where}: waiting.deadline`,
-      1,
-    ),
-    maxDepth: whole(`${where}: maxDepth`, given.maxDepth ?? defaults.maxDepth, [1, 1e12]),
-    from: oneOf(`${where}: from`, given.from ?? 'kept', ['now', 'kept']),
-    replace: truth(`${where}: replace`, given.replace ?? false),
+    order: oneOf(`${where}: order`, order, ['key', 'none']),
+    onDead: oneOf(`${where}: onDead`, onDead, ['skip', 'block', 'divert']),
+    waits: truth(`${where}: waitFor`, waitFor),
+    waitingDeadlineMs: toMs(waiting.deadline, `${where}: waiting.deadline`, 1),
+    waitingOrder: oneOf(`${where}: waiting.order`, waiting.order, ['hold', 'overtake']),
+    maxDepth: whole(`${where}: maxDepth`, maxDepth, [1, 1e12]),
+    from: oneOf(`${where}: from`, from, ['now', 'kept']),
+    replace: truth(`${where}: replace`, replace),
   };
 }
 
-export function handling(given: HandlingOptions): Handling {
+/** @param topics - those that the consumer handles */
+export function handling(given: HandlingOptions, topics: readonly string[]): Handling {
   const where = `subscription "${given.name}"`;
-  const retry = given.retry ?? {};
-  checkNames(`${where}: retry`, retry, ['attempts', 'backoff', 'giveUpOn']);
-  const byType = Object.entries(given.concurrencyByType ?? {});
+  checkNames(`${where}: retry`, given.retry ?? {}, ['attempts', 'backoff', 'giveUpOn']);
+  const { concurrency, concurrencyByType, timeout } = filled(given, defaults.handling);
+  const retry = filled(given.retry ?? {}, defaults.retry);
+  checkNames(`${where}: concurrencyByType`, concurrencyByType, topics);
   return {
-    concurrency: whole(`${where}: concurrency`, given.concurrency ?? defaults.concurrency, slots),
+    concurrency: whole(`${where}: concurrency`, concurrency, slots),
     concurrencyByType: new Map(
-      byType.map(([type, limit]) => [
+      Object.entries(concurrencyByType).map(([type, limit]) => [
         type,
         whole(`${where}: concurrencyByType["${type}"]`, limit, slots),
       ]),
     ),
-    timeoutMs: toMs(given.timeout ?? defaults.timeout, `${where}: timeout`, 1),
+    timeoutMs: toMs(timeout, `${where}: timeout`, 1),
     retry: {
-      attempts: whole(`${where}: retry.attempts`, retry.attempts ?? defaults.attempts, [1, 1_000]),
-      backoff: backoffOf(`${where}: retry.backoff`, retry.backoff ?? defaults.backoff),
-      giveUpOn: errorClasses(`${where}: retry.giveUpOn`, retry.giveUpOn ?? []),
+      attempts: whole(`${where}: retry.attempts`, retry.attempts, [1, 1_000]),
+      backoff: backoffOf(`${where}: retry.backoff`, retry.backoff),
+      giveUpOn: errorClasses(`${where}: retry.giveUpOn`, retry.giveUpOn),
     },
+    rate: given.rate === undefined ? null : rateOf(`${where}: rate`, given.rate),
+  };
+}
+
+/** What is not given has its default. */
+function filled<Values extends object>(given: object, values: Values): Values {
+  const found = given as Partial<Values>;
+  const names = Object.keys(values) as (keyof Values)[];
+  const pairs = names.map((name) => [name, found[name] ?? values[name]]);
+  return Object.fromEntries(pairs) as Values;
+}
+
+function rateOf(where: string, given: RateOptions): Rate {
+  checkNames(where, given, ['limit', 'per', 'scope']);
+  const { scope } = filled(given, defaults.rate);
+  const scopes = ['subscription', 'process'] as const;
+  return {
+    limit: whole(`${where}.limit`, given.limit, [1, 1_000_000]),
+    perMs: toMs(given.per, `${where}.per`, 1),
+    scope: oneOf(`${where}.scope`, scope, scopes),
   };
 }
 
 const slots = [1, 10_000] as const;
-
-export function checkNames(where: string, given: object, known: readonly string[]): void {
-  if (typeof given !== 'object' || given === null) {
-    throw optionInvalid(`${where}: options`, 'an object', given);
-  }
-  for (const name of Object.keys(given)) {
-    if (!known.includes(name)) throw optionUnknown(where, name, known);
-  }
-}
-
-export function whole(
-  where: string,
-  value: unknown,
-  [least, most]: readonly [number, number],
-): number {
-  const valid = Number.isSafeInteger(value) && Number(value) >= least && Number(value) <= most;
-  if (!valid) throw optionInvalid(where, `a whole number from ${least} to ${most}`, value);
-  return value as number;
-}
-
-export function oneOf<Choice extends string>(
-  where: string,
-  value: Choice,
-  choices: readonly Choice[],
-): Choice {
-  if (choices.includes(value)) return value;
-  throw optionInvalid(where, choices.map((choice) => `"${choice}"`).join(' or '), value);
-}
-
-export function truth(where: string, value: unknown): boolean {
-  if (typeof value === 'boolean') return value;
-  throw optionInvalid(where, 'true or false', value);
-}
 
 function backoffOf(where: string, value: Backoff): Backoff {
   if (isBackoff(value)) return value;

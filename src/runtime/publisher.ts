@@ -10,8 +10,11 @@ import { MaloteError } from '../errors.ts';
 import { toMs } from '../message/duration.ts';
 import type { MessageType } from '../message/message.ts';
 import type { Outgoing, PublishOutcome, Queue, Transport } from '../transport/transport.ts';
+import { createAsking } from './asking.ts';
 import { type EnvelopeContext, type PublishOptions, seal } from './envelope.ts';
 import type { Events } from './events.ts';
+import { createForgotten } from './forgotten.ts';
+import { createInTurn } from './in-turn.ts';
 import type { Link } from './link.ts';
 import { createRoomLine, type InLine } from './room-line.ts';
 
@@ -50,15 +53,22 @@ interface Pending extends InLine {
 /** Calls in flight above which a publish is refused: what a stalled engine may pile up. */
 const maxInFlight = 100_000;
 
-export function createPublisher<Tx>(options: {
-  link: Link<Tx>;
-  clock: Clock;
-  events: Events;
-  context: EnvelopeContext;
-}): Publisher<Tx> {
-  const { link, clock, events, context } = options;
+export interface PublisherOptions<Tx> {
+  readonly link: Link<unknown>;
+  /** Whose transactions `tx` may be. */
+  readonly joined: Link<Tx>;
+  readonly clock: Clock;
+  readonly events: Events;
+  readonly context: EnvelopeContext;
+}
+
+export function createPublisher<Tx>(options: PublisherOptions<Tx>): Publisher<Tx> {
+  const { link, joined, clock, events, context } = options;
   let batch: Pending[] = [];
+  const checks = createInTurn<Outgoing>();
   const line = createRoomLine<Pending>({ clock, mayWait, ask, refuse: refuseWait });
+  const asking = createAsking<Pending>({ goOn: admit, roomMade: line.roomMade });
+  const forgotten = createForgotten(joined, events);
   let lastOrder = 0;
   let inFlight = 0;
   let stopping = false;
@@ -74,8 +84,9 @@ export function createPublisher<Tx>(options: {
     try {
       const sealed = seal(type, data, given, context);
       if (given?.tx !== undefined) return publishJoined(sealed, given.tx);
-      if (!(sealed instanceof Promise)) return enqueue(sealed, given);
-      return sealed.then((outgoing) => enqueue(outgoing, given));
+      forgotten.look(type.name);
+      if (!checks.isBusy && !(sealed instanceof Promise)) return enqueue(sealed, given);
+      return checks.pass(sealed, (outgoing) => enqueue(outgoing, given));
     } catch (error) {
       return Promise.reject(error);
     }
@@ -92,16 +103,20 @@ export function createPublisher<Tx>(options: {
     const order = lastOrder;
     const { topic } = outgoing;
     return new Promise((resolve, reject) => {
-      const pending = { order, topic, outgoing, deadlineAt, signal, resolve, reject };
-      // Whoever may wait stands behind those that wait already; nobody goes past them.
-      const full = line.waitsFor(topic);
-      if (full === undefined) add(pending);
-      else if (mayWait(pending)) line.join(pending);
-      else refuse(pending, queueFull(outgoing.id, full));
+      admit({ order, topic, outgoing, deadlineAt, signal, resolve, reject });
     });
   }
 
+  /** Whoever may wait stands behind those that wait already; nobody goes past them. */
+  function admit(pending: Pending): void {
+    const full = line.waitsFor(pending.topic);
+    if (full === undefined) add(pending);
+    else if (mayWait(pending)) line.join(pending);
+    else refuse(pending, queueFull(pending.outgoing.id, full));
+  }
+
   function add(pending: Pending): void {
+    if (asking.hold(pending)) return;
     batch.push(pending);
     if (batch.length === 1) queueMicrotask(send);
   }
@@ -109,6 +124,8 @@ export function createPublisher<Tx>(options: {
   function send(): void {
     const sending = batch;
     batch = [];
+    const areAsking = sending.some(mayWait);
+    if (areAsking) asking.begin();
     const queue = opening === 0 ? link.transport?.queue : undefined;
     const outgoing = sending.map((pending) => pending.outgoing);
     const answer = queue === undefined ? openAndPublish(outgoing) : queue.publish(outgoing);
@@ -117,9 +134,11 @@ export function createPublisher<Tx>(options: {
         for (let index = 0; index < sending.length; index++) {
           conclude(sending[index]!, outcomes[index]!);
         }
+        if (areAsking) asking.end();
       },
       (error: unknown) => {
         for (const pending of sending) settleRejected(pending, error);
+        if (areAsking) asking.end();
       },
     );
   }
@@ -140,6 +159,7 @@ export function createPublisher<Tx>(options: {
     switch (outcome.kind) {
       case 'stored':
         if (events.heard) events.emit({ kind: 'published', id, type: topic });
+        if (outcome.kept === true) events.kept(id, topic);
         return accept(pending, { id, duplicate: false });
       case 'duplicate':
         if (events.heard) events.emit({ kind: 'duplicate', id, type: topic, of: outcome.id });
@@ -147,7 +167,7 @@ export function createPublisher<Tx>(options: {
       case 'full':
         if (!mayWait(pending)) return refuseWait(pending, outcome.subscription);
         if (stopping) return refuse(pending, stopped(id));
-        return line.add(pending, outcome.subscription);
+        return line.add(pending, outcome);
       case 'refused':
         return refuse(pending, outcome.error);
       case 'indeterminate':
@@ -173,8 +193,7 @@ export function createPublisher<Tx>(options: {
   }
 
   function settleRejected(pending: Pending, error: unknown): void {
-    const known = error instanceof MaloteError ? error.code : 'ENGINE_FAILED';
-    refuse(pending, withId(known, error, pending.outgoing.id));
+    refuse(pending, withId(codeOf(error), error, pending.outgoing.id));
   }
 
   function left(): void {
@@ -203,7 +222,7 @@ export function createPublisher<Tx>(options: {
 
   /** Stores before it returns where the schema is synchronous and the engine open. */
   function publishJoined(sealed: Outgoing | Promise<Outgoing>, tx: Tx): Promise<Published> {
-    const { transport } = link;
+    const { transport } = joined;
     if (transport !== null && !(sealed instanceof Promise)) return join(transport, sealed, tx);
     return openAndJoin(sealed, tx);
   }
@@ -212,7 +231,7 @@ export function createPublisher<Tx>(options: {
     const outgoing = await sealed;
     let transport: Transport<Tx>;
     try {
-      transport = await link.open();
+      transport = await joined.open();
     } catch (error) {
       if (!(error instanceof MaloteError) || error.code !== 'ENGINE_BUSY') throw error;
       throw lockedByItself(error, outgoing.id);
@@ -222,7 +241,13 @@ export function createPublisher<Tx>(options: {
 
   function join(transport: Transport<Tx>, outgoing: Outgoing, tx: Tx): Promise<Published> {
     if (transport.join === null) throw transactionsMissing();
-    const outcome = transport.join.publish(tx, [outgoing])[0]!;
+    let outcome: PublishOutcome;
+    try {
+      outcome = transport.join.publish(tx, [outgoing])[0]!;
+    } catch (error) {
+      throw withId(codeOf(error), error, outgoing.id);
+    }
+    forgotten.used(tx);
     inFlight += 1;
     return new Promise((resolve, reject) => {
       const never = { order: 0, topic: outgoing.topic, deadlineAt: null, signal: undefined };
@@ -234,7 +259,7 @@ export function createPublisher<Tx>(options: {
     publish,
     flush: () =>
       inFlight === 0 ? Promise.resolve() : new Promise<void>((resolve) => idle.push(resolve)),
-    roomMade: line.roomMade,
+    roomMade: asking.roomMade,
     stopWaiting() {
       stopping = true;
       for (const pending of line.drain()) refuse(pending, stopped(pending.outgoing.id));
@@ -245,7 +270,16 @@ export function createPublisher<Tx>(options: {
   };
 }
 
+function codeOf(error: unknown): MaloteError['code'] {
+  return error instanceof MaloteError ? error.code : 'ENGINE_FAILED';
+}
+
 function withId(code: MaloteError['code'], error: unknown, id: string): MaloteError {
+  // An error of malote's own is the same error, now with an id: not the cause of itself.
+  if (error instanceof MaloteError && error.code === code) {
+    const { cause } = error;
+    return new MaloteError(code, error.message, cause === undefined ? { id } : { id, cause });
+  }
   const message = error instanceof Error ? error.message : String(error);
   return new MaloteError(code, message, { cause: error, id });
 }
@@ -258,7 +292,7 @@ function stopped(id: string): MaloteError {
 function transactionsMissing(): MaloteError {
   return new MaloteError(
     'CAPABILITY_MISSING',
-    'publish: tx needs an engine that is a database the caller has transactions in',
+    'publish: tx needs a store, or an engine, that is a database of the caller',
   );
 }
 
@@ -270,8 +304,8 @@ function lockedByItself(error: MaloteError, id: string): MaloteError {
 function queueFull(id: string, subscription: string): MaloteError {
   return new MaloteError(
     'QUEUE_FULL',
-    `subscription "${subscription}" holds maxDepth messages; the message was not stored. ` +
-      'Publish it again later, or pass wait',
+    `subscription "${subscription}" holds as many messages as its maxDepth; this one was not ` +
+      'stored. Publish it again later, or pass wait; unsubscribe it if nobody consumes it any more',
     { id },
   );
 }

@@ -5,12 +5,12 @@
  * future is nobody's fault: it goes back for a newer worker.
  */
 
-import { MaloteError, show } from '../errors.ts';
+import { isInstance, MaloteError } from '../errors.ts';
 import { type BodyLimits, decode } from '../message/json.ts';
 import type { MessageType } from '../message/message.ts';
 import type { Delivery } from '../transport/transport.ts';
 import { sentenceOf, type WireHeaders } from './envelope.ts';
-import { isThenable } from './failure.ts';
+import { failureOf, isThenable } from '../message/failure.ts';
 
 /** A message as its handler sees it. A new object at every attempt: changing it harms nobody. */
 export interface Received<Name extends string = string, Data = unknown> {
@@ -61,7 +61,7 @@ function check(
   const conclude = (checked: Awaited<typeof result>): Reading =>
     checked.issues === undefined
       ? read(delivery, checked.value, headers)
-      : invalid(type, new Error(`it does not fit the schema: ${sentenceOf(checked.issues)}`));
+      : invalid(type, misfit(type, sentenceOf(checked.issues)));
   if (!isThenable(result)) return conclude(result);
   return Promise.resolve(result).then(conclude, (error: unknown) => invalid(type, error));
 }
@@ -75,7 +75,7 @@ function read(
   return { kind: 'read', message };
 }
 
-function upcast(type: MessageType, body: unknown, from: number): unknown {
+export function upcast(type: MessageType, body: unknown, from: number): unknown {
   if (type.upcast !== undefined) return type.upcast(body, from);
   throw new MaloteError(
     'DATA_INVALID',
@@ -83,15 +83,19 @@ function upcast(type: MessageType, body: unknown, from: number): unknown {
   );
 }
 
+function misfit({ name }: MessageType, issues: string): MaloteError {
+  const sentence = `data of ${name} is invalid: it does not fit the schema: ${issues}`;
+  return new MaloteError('DATA_INVALID', sentence);
+}
+
 function invalid(type: MessageType, error: unknown): Reading {
-  if (error instanceof MaloteError) return { kind: 'invalid', error };
-  const reason = error instanceof Error ? error.message : show(error);
-  const message = `data of ${type.name} is invalid: ${reason}`;
+  if (isInstance(error, MaloteError)) return { kind: 'invalid', error };
+  const message = `data of ${type.name} is invalid: ${failureOf(error).message}`;
   return { kind: 'invalid', error: new MaloteError('DATA_INVALID', message, { cause: error }) };
 }
 
 /** Written by a publisher's {@link WireHeaders}; a foreign one may have written anything. */
-function readHeaders(text: string): WireHeaders {
+export function readHeaders(text: string): WireHeaders {
   const parsed: unknown = JSON.parse(text);
   if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)) return parsed;
   throw new MaloteError('DATA_INVALID', 'headers must be an object');

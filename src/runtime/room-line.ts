@@ -1,5 +1,5 @@
 /**
- * Publishes that wait for room in a full subscription, one line per topic, first come first served.
+ * Publishes that wait for room, one line per full subscription, first come first served.
  *
  * Only as many go in again as there may be room for: were the whole line to ask each time that
  * something was settled, every message would cost as much as there are others waiting. Room that
@@ -15,23 +15,23 @@ export interface InLine {
   readonly topic: string;
 }
 
+/** A subscription without room, and the topics that go there. */
+export interface Full {
+  readonly subscription: string;
+  readonly topics: readonly string[];
+}
+
 export interface RoomLine<Waiter extends InLine> {
-  /** Stands at the end, if anybody of its topic waits; answers whether. */
+  /** Stands where its order says, if anybody of its topic waits; answers whether. */
   join(waiter: Waiter): boolean;
-  /** The subscription that those of this topic wait for; undefined when nobody waits. */
+  /** The full subscription that others of this topic wait for; undefined when nobody does. */
   waitsFor(topic: string): string | undefined;
   /** Asked in vain: stands where its order says. */
-  add(waiter: Waiter, subscription: string): void;
+  add(waiter: Waiter, full: Full): void;
   /** There may be room for as many. */
   roomMade(messages: number): void;
   /** Empties the line. */
   drain(): readonly Waiter[];
-}
-
-interface TopicLine<Waiter> {
-  waiters: Waiter[];
-  /** The subscription that was full when one of them last asked. */
-  subscription: string;
 }
 
 const pollMs = 20;
@@ -46,7 +46,9 @@ export function createRoomLine<Waiter extends InLine>(options: {
   refuse(waiter: Waiter, subscription: string): void;
 }): RoomLine<Waiter> {
   const { clock, mayWait, ask, refuse } = options;
-  const lines = new Map<string, TopicLine<Waiter>>();
+  const lines = new Map<string, Waiter[]>();
+  /** By topic, the subscription of it that was found full last. */
+  const fullFor = new Map<string, string>();
   let probe = leastProbe;
   let pollArmed = false;
 
@@ -66,46 +68,55 @@ export function createRoomLine<Waiter extends InLine>(options: {
   }
 
   function sweep(): void {
-    for (const [topic, line] of lines) {
+    for (const [subscription, waiters] of lines) {
       const staying: Waiter[] = [];
       const gone: Waiter[] = [];
-      for (const waiter of line.waiters) (mayWait(waiter) ? staying : gone).push(waiter);
-      line.waiters = staying;
-      if (staying.length === 0) lines.delete(topic);
-      for (const waiter of gone) refuse(waiter, line.subscription);
+      for (const waiter of waiters) (mayWait(waiter) ? staying : gone).push(waiter);
+      if (staying.length === 0) lines.delete(subscription);
+      else lines.set(subscription, staying);
+      for (const waiter of gone) refuse(waiter, subscription);
     }
   }
 
   function letIn(count: number): void {
-    for (const [topic, { waiters }] of lines) {
-      const first = waiters.splice(0, count);
-      if (waiters.length === 0) lines.delete(topic);
-      for (const waiter of first) ask(waiter);
+    const first: Waiter[] = [];
+    for (const [subscription, waiters] of lines) {
+      first.push(...waiters.splice(0, count));
+      if (waiters.length === 0) lines.delete(subscription);
     }
+    first.sort((a, b) => a.order - b.order);
+    for (const waiter of first) ask(waiter);
+  }
+
+  function waitsFor(topic: string): string | undefined {
+    const subscription = fullFor.get(topic);
+    return subscription !== undefined && lines.has(subscription) ? subscription : undefined;
+  }
+
+  function stand(waiter: Waiter, subscription: string): void {
+    const waiters = lines.get(subscription);
+    if (waiters === undefined) lines.set(subscription, [waiter]);
+    else waiters.splice(placeOf(waiter, waiters), 0, waiter);
   }
 
   return {
     join(waiter) {
-      const line = lines.get(waiter.topic);
-      line?.waiters.push(waiter);
-      return line !== undefined;
+      const subscription = waitsFor(waiter.topic);
+      if (subscription !== undefined) stand(waiter, subscription);
+      return subscription !== undefined;
     },
-    waitsFor: (topic) => lines.get(topic)?.subscription,
-    add(waiter, subscription) {
+    waitsFor,
+    add(waiter, { subscription, topics }) {
       probe = leastProbe;
-      const line = lines.get(waiter.topic);
-      if (line === undefined) lines.set(waiter.topic, { waiters: [waiter], subscription });
-      else {
-        line.waiters.splice(placeOf(waiter, line.waiters), 0, waiter);
-        line.subscription = subscription;
-      }
+      for (const topic of topics) fullFor.set(topic, subscription);
+      stand(waiter, subscription);
       arm();
     },
     roomMade(messages) {
       if (lines.size > 0) letIn(messages);
     },
     drain() {
-      const all = [...lines.values()].flatMap(({ waiters }) => waiters);
+      const all = [...lines.values()].flat();
       lines.clear();
       return all;
     },

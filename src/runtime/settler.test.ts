@@ -121,7 +121,12 @@ function create(): {
   const settler = createSettler({
     queue: queue as Queue,
     clock,
-    events: { heard: false, emit: (_transition: Transition) => undefined },
+    events: {
+      heard: false,
+      notify: () => undefined,
+      kept: () => {},
+      emit: (_transition: Transition) => undefined,
+    },
     told: () => undefined,
     answered: ({ delivery }, outcome) => void answers.push(`${delivery.id} ${outcome}`),
   });

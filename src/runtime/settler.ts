@@ -14,6 +14,8 @@ import type { Events } from './events.ts';
 
 export interface Settler {
   push(settlement: Settlement): void;
+  /** Something was concluded that needs no settlement: there may be new credit to ask for. */
+  stir(): void;
   /** Resolves once every settlement pushed so far was answered or given up. */
   flush(): Promise<void>;
   /** Pushed and not yet answered. */
@@ -51,6 +53,12 @@ export function createSettler(options: {
   let final = false;
   let isOver = false;
   let idle: (() => void)[] = [];
+
+  function schedule(): void {
+    if (scheduled) return;
+    scheduled = true;
+    queueMicrotask(send);
+  }
 
   function send(): void {
     scheduled = false;
@@ -109,7 +117,7 @@ export function createSettler(options: {
     again.push(...sending);
     if (troubled) return;
     troubled = true;
-    rest(code === 'ENGINE_FAILED' ? (): void => void oneByOne() : repeat);
+    rest(isFaultOfOne(code) ? (): void => void oneByOne() : repeat);
   }
 
   function rest(then: () => void): void {
@@ -134,7 +142,7 @@ export function createSettler(options: {
     if (batch.length > 0) deliver();
   }
 
-  /** A failure without a name may be the fault of one settlement: the others must not share it. */
+  /** It may be the fault of one settlement: the others must not share it. */
   async function oneByOne(): Promise<void> {
     while (again.length > 0) {
       const [settlement] = again;
@@ -161,9 +169,10 @@ export function createSettler(options: {
       if (isOver) return;
       open += 1;
       batch.push(settlement);
-      if (scheduled) return;
-      scheduled = true;
-      queueMicrotask(send);
+      schedule();
+    },
+    stir() {
+      if (!isOver) schedule();
     },
     get open() {
       return open;
@@ -181,6 +190,11 @@ export function createSettler(options: {
       closed(open);
     },
   };
+}
+
+/** A failure without a name may be so, and what an ack publishes may be too large. */
+function isFaultOfOne(code: ErrorCode): boolean {
+  return code === 'ENGINE_FAILED' || code === 'MESSAGE_TOO_LARGE';
 }
 
 function codeOf(error: unknown): ErrorCode {
@@ -211,7 +225,7 @@ async function settleAlone(
       const code = codeOf(error);
       events.emit({ kind: 'engine-trouble', code, message: String(error) });
       if (code === 'BUS_STOPPED') return 'lease-lost';
-      if (code !== 'ENGINE_FAILED') return 'not-now';
+      if (!isFaultOfOne(code)) return 'not-now';
     }
   }
   return 'lease-lost';

@@ -9,6 +9,8 @@ export interface TypeLimits {
   leave(topic: string): void;
   /** A kept delivery whose type has a free slot again, oldest first. */
   freed(): Waiting | undefined;
+  /** How many of the kept ones may start now, at most one of each type. */
+  readonly freeable: number;
   drop(lease: Lease): number;
   drain(): readonly Waiting[];
   /** Deliveries kept, with what is behind them: they must not use up the consumer's window. */
@@ -57,6 +59,10 @@ export function createTypeLimits(limits: ReadonlyMap<string, number>): TypeLimit
         return waiting;
       }
       return undefined;
+    },
+    get freeable() {
+      if (held === 0) return 0;
+      return [...kept].filter(([topic, { length }]) => length > 0 && hasRoom(topic)).length;
     },
     drop(lease) {
       let dropped = 0;

@@ -7,6 +7,7 @@
  */
 
 import { MaloteError } from '../errors.ts';
+import { oneOf } from '../message/checks.ts';
 import type { MessageType } from '../message/message.ts';
 import type {
   Delivery,
@@ -25,6 +26,8 @@ import type {
  * Where a process may die: with the message in hand, after its work, or after the ack is stored.
  */
 export type CrashPoint = 'before-handler' | 'after-handler' | 'after-ack';
+
+const crashPoints: readonly CrashPoint[] = ['before-handler', 'after-handler', 'after-ack'];
 
 /** Arms a fault. */
 export interface Trigger {
@@ -157,7 +160,7 @@ export function withFaults<Tx>(
   return {
     engine: { ...inner, open: async (host: Host) => wrap(await inner.open(host)) },
     faults: {
-      crash: (at, type) => arm(at, type),
+      crash: (at, type) => arm(oneOf('faults.crash', at, crashPoints), type),
       duplicate: (type) => arm('duplicate', type),
       reorder: () => arm('reorder', undefined),
       loseReply: (type) => arm('lose-reply', type),

@@ -6,6 +6,8 @@
  * handlers on the same engine, as a supervisor would.
  */
 
+import { optionInvalid } from '../errors.ts';
+import { checkNames, whole } from '../message/checks.ts';
 import type { DependencyKey } from '../message/dependency.ts';
 import type { Duration } from '../message/duration.ts';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
@@ -37,7 +39,7 @@ export interface TestBus extends Bus {
   settle(): Promise<void>;
   /** Every transition so far, or those of one message. */
   timeline(of?: { readonly id: string }): readonly TransitionEvent[];
-  /** What waits for this fact now. */
+  /** What waits for this fact now: of messages with a key, the first one of each key. */
   waitingFor(key: DependencyKey): Promise<readonly string[]>;
 }
 
@@ -48,6 +50,7 @@ const mostTurns = 200_000;
 
 /** Starts a bus with the application's consumers. Stop it with `await using` or `stop()`. */
 export async function testBus(options: TestBusOptions): Promise<TestBus> {
+  checkOptions(options);
   const { seed = 1, startAt, shape = 'lanes' } = options;
   const clock = virtualClock(startAt?.getTime());
   const random = seededRandom(seed);
@@ -94,12 +97,18 @@ export async function testBus(options: TestBusOptions): Promise<TestBus> {
   return {
     publish: (type, data, given) => current.bus.publish(type, data, given),
     publishMany: (type, items, given) => current.bus.publishMany(type, items, given),
+    transaction: (work) => current.bus.transaction(work),
     consume: (types, given, handler) => current.bus.consume(types, given, handler),
     subscribe: (subscription, types, given) => current.bus.subscribe(subscription, types, given),
     unsubscribe: (subscription) => current.bus.unsubscribe(subscription),
     start: () => current.bus.start(),
     fulfil: (...keys) => current.bus.fulfil(...keys),
     revoke: (...keys) => current.bus.revoke(...keys),
+    cache: (cache, given) => current.bus.cache(cache, given),
+    lock: (lock, given) => current.bus.lock(lock, given),
+    get outbox() {
+      return current.bus.outbox;
+    },
     get messages() {
       return current.bus.messages;
     },
@@ -134,6 +143,15 @@ export async function testBus(options: TestBusOptions): Promise<TestBus> {
 }
 
 let busesMade = 0;
+
+function checkOptions(options: TestBusOptions): void {
+  checkNames('testBus', options, ['use', 'seed', 'startAt', 'shape']);
+  const { use, seed = 1, startAt = new Date(0) } = options;
+  if (typeof use !== 'function') throw optionInvalid('testBus: use', 'a function', use);
+  whole('testBus: seed', seed, [0, Number.MAX_SAFE_INTEGER]);
+  if (startAt instanceof Date && !Number.isNaN(startAt.getTime())) return;
+  throw optionInvalid('testBus: startAt', 'a valid Date', startAt);
+}
 
 function clockOf(clock: VirtualClock): TestBus['clock'] {
   return { now: () => new Date(clock.now()), advance: (by) => clock.advance(by) };

@@ -14,7 +14,6 @@
 
 import {
   cautionOf,
-  type Caution,
   type Claimant,
   type Entry,
   type HeldLease,
@@ -106,8 +105,8 @@ interface Taking {
   readonly done: Delivery[][];
 }
 
-function claimFresh({ table, claimant, most, batch }: Taking): void {
-  const held = startLease(table, claimant, { lane: null, caution: 'none' });
+function claimFresh({ table, claimant, step, most, batch }: Taking): void {
+  const held = startLease(table, claimant, { lane: null, caution: 'none', at: step.now });
   const lease = { id: held.id, token: held.token };
   let taken = 0;
   for (let entry = table.fresh.head; entry !== null && taken < most; entry = table.fresh.head) {
@@ -127,15 +126,15 @@ function claimLane(taking: Taking, lane: Lane): void {
   const waitTimedOut = factsLacking(table, head) !== null;
   if (waitTimedOut) {
     raise(table, lane, step);
-    if (lane.state === 'waiting') return;
+    if (lane.state === 'waiting' || lane.head !== head) return;
     leaveState(table, lane);
   }
-  const held = startLease(table, claimant, { lane, caution: cautionOf(head) });
+  const held = startLease(table, claimant, { lane, caution: cautionOf(head), at: step.now });
   const lease = { id: held.id, token: held.token };
   setLaneState(table, lane, 'leased');
   lane.lease = held;
   taking.batch.push(lend(head, held, { lease, waitTimedOut }));
-  const isLast = waitTimedOut || head.attempt > 1;
+  const isLast = waitTimedOut || head.attempt > 1 || head.story?.wasBehind === true;
   held.covered = isLast ? 1 : 1 + follow(taking, held, { from: head.next, lease, covered: 1 });
   charge(table, held, held.covered);
   if (isLast || held.covered < taking.most || held.covered === lane.size) return;
@@ -192,13 +191,14 @@ function entryAfter(lane: Lane, covered: number): Entry | null {
 
 function mayFollow(table: LaneTable, entry: Entry): boolean {
   if (entry.needs.length === 0 && entry.story === null) return true;
+  if (entry.story?.wasBehind) return false;
   return cautionOf(entry) === 'none' && factsLacking(table, entry) === null;
 }
 
 function startLease(
   table: LaneTable,
   claimant: Claimant,
-  terms: { readonly lane: Lane | null; readonly caution: Caution },
+  terms: Pick<HeldLease, 'lane' | 'caution' | 'at'>,
 ): HeldLease {
   const { id, token } = table.nextLease();
   const held: HeldLease = {
@@ -206,8 +206,7 @@ function startLease(
     token,
     table,
     claimant,
-    lane: terms.lane,
-    caution: terms.caution,
+    ...terms,
     covered: 0,
     head: null,
     tail: null,

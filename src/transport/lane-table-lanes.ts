@@ -5,6 +5,7 @@
  * lane is ready, waits for facts or is gone.
  */
 
+import { shownNeeds } from '../message/need.ts';
 import { before, heapPush, heapRemove } from './heap.ts';
 import {
   cautionOf,
@@ -18,9 +19,9 @@ import {
   type Story,
 } from './lane-table.ts';
 import { enterRow, forgetName } from './lane-table-names.ts';
-import { factsLacking, leaveWaiting, startWaiting } from './lane-table-waiting.ts';
+import { factsLacking, leaveWaiting, noNeeds, startWaiting } from './lane-table-waiting.ts';
 import { append, prepend, unlink } from './linked-list.ts';
-import type { FactId, Outgoing } from './transport.ts';
+import type { Need, Outgoing } from './transport.ts';
 
 /** A message as it reaches the table. */
 export interface Arrival {
@@ -29,7 +30,7 @@ export interface Arrival {
   readonly tag: number;
   readonly order: number;
   readonly acceptedAt: number;
-  readonly needs: readonly FactId[];
+  readonly needs: readonly Need[];
   /** Not delivered earlier than this. */
   readonly readyAt: number;
   readonly attempt: number;
@@ -133,6 +134,7 @@ export function remove(table: LaneTable, entry: Entry, step: Step): void {
 
 /** Finds what a lane without a lease does next, by its head. The lane is in no heap. */
 export function raise(table: LaneTable, lane: Lane, step: Step): void {
+  if (table.settings.waitingOrder === 'overtake') stepAside(table, lane, step);
   const { head } = lane;
   if (head === null) {
     setLaneState(table, lane, 'ready');
@@ -143,7 +145,7 @@ export function raise(table: LaneTable, lane: Lane, step: Step): void {
   if (lacking !== null && step.now < deadlineOf(table, head)) {
     setLaneState(table, lane, 'waiting');
     setEntryState(table, head, 'waiting');
-    record(head, step, { event: 'parked', detail: lacking.join(', ') });
+    record(head, step, { event: 'parked', detail: shownNeeds(lacking).join(', ') });
     lane.at = deadlineOf(table, head);
     startWaiting(table, lane, lacking);
     table.waits(head, lacking);
@@ -159,6 +161,21 @@ export function raise(table: LaneTable, lane: Lane, step: Step): void {
   lane.heap =
     caution === 'none' ? table.ready : caution === 'one-of-few' ? table.careful : table.secluded;
   heapPush(lane.heap, lane);
+}
+
+/** Heads that have to wait leave their key: each waits in a lane of its own, without order. */
+function stepAside(table: LaneTable, lane: Lane, step: Step): void {
+  if (lane.key === null) return;
+  for (let { head } = lane; head !== null && mustWait(table, head, step); head = lane.head) {
+    setLaneState(table, lane, 'ready');
+    unlink(lane, head);
+    head.key = null;
+    raise(table, ownLane(table, head), step);
+  }
+}
+
+function mustWait(table: LaneTable, head: Entry, { now }: Step): boolean {
+  return factsLacking(table, head) !== null && now < deadlineOf(table, head);
 }
 
 /** Holds a lane back until a time. The lane is in no heap. */
@@ -289,6 +306,7 @@ function createLane(
     heap: null,
     lease: null,
     lacking: null,
+    choices: noNeeds,
     waitNumber: 0,
     head: null,
     tail: null,

@@ -7,9 +7,11 @@
  * that nothing changed.
  */
 
+import { isMet } from '../message/need.ts';
 import {
   cautionOf,
   record,
+  recordDelivery,
   storyOf,
   type Accused,
   type Entry,
@@ -18,6 +20,7 @@ import {
   type Lane,
   type LaneTable,
   type Step,
+  type Story,
 } from './lane-table.ts';
 import {
   forget,
@@ -28,7 +31,8 @@ import {
   setLaneState,
 } from './lane-table-lanes.ts';
 import { unlink } from './linked-list.ts';
-import type { Delivery, Failure, FactId, Lease, Suspicion } from './transport.ts';
+import { describe } from '../message/failure.ts';
+import type { Delivery, Failure, Lease, Need, Suspicion } from './transport.ts';
 
 /** The entry of a delivery, if its lease is valid and it may be settled now. */
 export function heldEntry(table: LaneTable, delivery: Delivery): Entry | null {
@@ -44,6 +48,10 @@ export function coveredEntry(table: LaneTable, { tag, lease }: Delivery): Entry 
 }
 
 export function ack(table: LaneTable, entry: Entry, step: Step): void {
+  if (step.keepDoneMs > 0) {
+    recordDelivery(entry, step);
+    record(entry, step, { event: 'acked' });
+  }
   table.counts.leased -= 1;
   table.counts.done += 1;
   takeOut(table, entry);
@@ -64,9 +72,10 @@ export function die(table: LaneTable, entry: Entry, step: Step): Death {
   const held = entry.lease!;
   const { lane } = held;
   const { onDead } = table.settings;
+  recordDelivery(entry, step);
   table.counts.leased -= 1;
   takeOut(table, entry);
-  if (lane === null || lane.key === null || onDead === 'skip') {
+  if (lane === null) {
     release(table, entry, step);
     return { cut: null, diverted: [], effect: 'none' };
   }
@@ -74,6 +83,10 @@ export function die(table: LaneTable, entry: Entry, step: Step): Death {
   held.claimant.holder.held -= 1;
   const cut = held.covered > 0 ? { id: held.id, token: held.token } : null;
   putBack(table, held);
+  if (lane.key === null || onDead === 'skip') {
+    raise(table, lane, step);
+    return { cut, diverted: [], effect: 'none' };
+  }
   if (onDead === 'block') {
     setLaneState(table, lane, 'blocked');
     return { cut, diverted: [], effect: 'blocked' };
@@ -90,9 +103,8 @@ export interface Retry {
 export function retry(table: LaneTable, entry: Entry, retrying: Retry, step: Step): void {
   const story = storyOf(entry);
   noteFailure(entry, retrying.failure);
-  // Its process survived it: whatever a crash said about this message is answered.
-  story.suspicion = 'none';
-  story.crashesBeside = 0;
+  acquit(story);
+  recordDelivery(entry, step);
   record(entry, step, { event: 'retried', detail: describe(retrying.failure) });
   const lane = takeBack(table, entry);
   entry.attempt += 1;
@@ -101,8 +113,16 @@ export function retry(table: LaneTable, entry: Entry, retrying: Retry, step: Ste
   else raise(table, lane, step);
 }
 
+/** Its process survived it: whatever a crash said about the message is answered. */
+function acquit(story: Story): void {
+  story.suspicion = 'none';
+  story.crashesBeside = 0;
+  story.wasBehind = false;
+}
+
 /** Back in its place, its attempt unspent. */
 export function giveBack(table: LaneTable, entry: Entry, afterMs: number, step: Step): void {
+  recordDelivery(entry, step);
   record(entry, step, { event: 'released' });
   const lane = takeBack(table, entry);
   if (afterMs > 0) holdUntil(table, lane, step.now + afterMs);
@@ -113,14 +133,14 @@ export function giveBack(table: LaneTable, entry: Entry, afterMs: number, step: 
 export function park(
   table: LaneTable,
   entry: Entry,
-  facts: readonly FactId[],
+  facts: readonly Need[],
   step: Step,
 ): 'parked' | 'not-parked' {
   const story = storyOf(entry);
   story.parkedFor = facts;
-  story.suspicion = 'none';
-  story.crashesBeside = 0;
-  const holds = facts.every((fact) => table.facts.has(fact));
+  recordDelivery(entry, step);
+  acquit(story);
+  const holds = facts.every((need) => isMet(need, table.facts));
   raise(table, takeBack(table, entry), step);
   return holds ? 'not-parked' : 'parked';
 }
@@ -269,8 +289,4 @@ function empty(table: LaneTable, lane: Lane): Entry[] {
     entries.push(entry);
   }
   return entries;
-}
-
-function describe(failure: Failure): string {
-  return `${failure.name}: ${failure.message}`;
 }

@@ -4,6 +4,7 @@
 
 import { record, type Entry, type LaneTable, type Step } from './lane-table.ts';
 import { leaveState, raise } from './lane-table-lanes.ts';
+import { meet } from './lane-table-waiting.ts';
 import type { FactId } from './transport.ts';
 
 /**
@@ -16,9 +17,7 @@ export function wake(table: LaneTable, fact: FactId, step: Step): Entry[] {
   if (waiters === undefined) return woken;
   table.waitingOn.delete(fact);
   for (const lane of waiters.items) {
-    if (lane === null || lane.lacking === null) continue;
-    lane.lacking.delete(fact);
-    if (lane.lacking.size > 0) continue;
+    if (lane === null || !meet(lane, fact)) continue;
     const head = lane.head!;
     leaveState(table, lane);
     record(head, step, { event: 'woken', detail: fact });

@@ -171,9 +171,8 @@ function createWorld(): { act(move: Move): void; check(): void; drain(): number 
     else if (one.kind === 'retry') retry(at.table, entry, { afterMs: one.b % 300, failure }, step);
     else if (one.kind === 'release') giveBack(at.table, entry, one.b % 300, step);
     else park(at.table, entry, [`f:${one.b % 3}`], step);
-    const isGone = one.kind === 'ack' || one.kind === 'die';
-    if (isGone) gone(delivery);
-    drop(who, delivery, !isGone);
+    if (one.kind === 'ack' || one.kind === 'die') gone(delivery);
+    drop(who, delivery, one.kind !== 'ack');
   };
 
   const check = (): void => {

@@ -25,22 +25,31 @@ import { createHeap, type Heap, type HeapItem } from './heap.ts';
 import { createList, type LinkedList, type Links } from './linked-list.ts';
 import { createShelf, type Shelf } from './shelf.ts';
 import type { JournalEntry } from './store.ts';
-import type { Failure, FactId, Lease, OnDead, Outgoing, Suspicion } from './transport.ts';
+import type {
+  Failure,
+  FactId,
+  JournalMode,
+  Lease,
+  Need,
+  OnDead,
+  Outgoing,
+  Suspicion,
+} from './transport.ts';
 
 export type EntryState = 'scheduled' | 'ready' | 'leased' | 'retrying' | 'waiting';
 
 /** One message of one subscription. */
 export interface Entry extends Links<Entry> {
   readonly message: Outgoing;
-  /** Null where the subscription ignores keys. */
-  readonly key: string | null;
+  /** Null where the subscription ignores keys, and of what left its key to wait. */
+  key: string | null;
   /** The transport's own handle: no two entries of a table have the same. */
   readonly tag: number;
   /** Grows with every message accepted. */
   readonly order: number;
   readonly acceptedAt: number;
   /** What it still waits for by itself: nothing once it was delivered with all of it fulfilled. */
-  needs: readonly FactId[];
+  needs: readonly Need[];
   /** The age by which it is chosen; when it is due, while it is scheduled or retrying. */
   readyAt: number;
   state: EntryState;
@@ -59,8 +68,13 @@ export interface Story {
   suspicion: Suspicion;
   /** Crashes of processes that held others as well. */
   crashesBeside: number;
+  /**
+   * It was out behind others of its key when its process died, and may have been running if their
+   * acks were lost with it: it goes out by itself, so that the next death accuses the right one.
+   */
+  wasBehind: boolean;
   /** What its handler waits for, beyond what the message needs. */
-  parkedFor: readonly FactId[];
+  parkedFor: readonly Need[];
   /** From when the deadline of waiting counts, where not from acceptance. */
   waitsSince: number | null;
   firstFailure: Failure | null;
@@ -87,8 +101,10 @@ export interface Lane extends HeapItem, Links<Lane>, LinkedList<Entry> {
   lease: HeldLease | null;
   /** The ready heap it is in. */
   heap: Heap<Lane> | null;
-  /** The facts it was found to lack; some may hold by now, or one more may be missing. */
-  lacking: Set<FactId> | null;
+  /** What it was found to lack; some may be met by now, or one more may be missing. */
+  lacking: Set<Need> | null;
+  /** Those of them that any of several facts meets. */
+  choices: readonly Need[];
   waitNumber: number;
 }
 
@@ -100,6 +116,8 @@ export interface HeldLease extends Links<HeldLease>, LinkedList<Entry> {
   readonly lane: Lane | null;
   readonly claimant: Claimant;
   readonly caution: Caution;
+  /** When it began. */
+  readonly at: number;
   covered: number;
 }
 
@@ -148,12 +166,15 @@ export interface Names {
 export interface LaneSettings {
   readonly onDead: OnDead;
   readonly waitingDeadlineMs: number;
+  readonly waitingOrder: 'hold' | 'overtake';
 }
 
 /** When a step happens, and whether it is written down in the history of its message. */
 export interface Step {
   readonly now: number;
   readonly journal: boolean;
+  /** How long a message stays in view that is done, with all of its history; 0: not at all. */
+  readonly keepDoneMs: number;
 }
 
 export interface LaneTableOptions {
@@ -165,7 +186,7 @@ export interface LaneTableOptions {
   /** A message met a diverting lane: it left the table and belongs to the dead letters. */
   readonly diverted: (entry: Entry, step: Step) => void;
   /** The head of a lane was found to lack facts, and its lane waits now. */
-  readonly waits: (entry: Entry, lacking: readonly FactId[]) => void;
+  readonly waits: (entry: Entry, lacking: readonly Need[]) => void;
 }
 
 export interface LaneTable extends Omit<LaneTableOptions, 'settings'> {
@@ -250,6 +271,7 @@ export function storyOf(entry: Pick<Entry, 'story'>): Story {
   entry.story ??= {
     suspicion: 'none',
     crashesBeside: 0,
+    wasBehind: false,
     parkedFor: [],
     waitsSince: null,
     firstFailure: null,
@@ -266,7 +288,15 @@ export function cautionOf(entry: Pick<Entry, 'story'>): Caution {
   return story.suspicion === 'alone' || story.crashesBeside > 1 ? 'secluded' : 'one-of-few';
 }
 
-const longestHistory = 100;
+/** @param host - whose journal it is */
+export function stepAt(
+  now: number,
+  { journal, keepDoneMs }: { readonly journal: JournalMode; readonly keepDoneMs: number },
+): Step {
+  return { now, journal: journal !== 'off', keepDoneMs: journal === 'all' ? keepDoneMs : 0 };
+}
+
+export const longestHistory = 100;
 
 /** Adds a line to the history of a message; the oldest line goes when there are too many. */
 export function record(
@@ -283,4 +313,10 @@ export function record(
     attempt: entry.attempt,
     detail: line.detail ?? null,
   });
+}
+
+/** With all of its history: that it went out; of an attempt that is being settled. */
+export function recordDelivery(entry: Entry, step: Step): void {
+  if (step.keepDoneMs === 0 || entry.lease === null) return;
+  record(entry, { ...step, now: entry.lease.at }, { event: 'delivered' });
 }

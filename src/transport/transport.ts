@@ -20,8 +20,8 @@
  *  2. At any instant at most one lease on a message, and on a lane, is valid.
  *  3. With `fencing`, a settlement under a lost lease changes nothing and answers `lease-lost`.
  *  4. Inside a lane lease, acks arrive in order; only a prefix is ever removed.
- *  5. Any settlement of a lane's delivery but an ack, and a dead-letter where `onDead` is `skip`,
- *     ends that lease: what is behind goes back in place; later settlements answer `lease-lost`.
+ *  5. Any settlement of a lane's delivery but an ack ends that lease: what is behind goes back in
+ *     place; later settlements answer `lease-lost`.
  *  6. Retry, park, release and crash change the state of the lane, never the order in it. A
  *     lane's back-off and wait hold only that lane.
  *  7. Deliveries outstanding never exceed what was granted.
@@ -36,14 +36,18 @@
 
 import type { Clock } from '../clock.ts';
 import type { ErrorCode, MaloteError } from '../errors.ts';
-import type { DeadReason, Failure, Suspicion } from '../message/life.ts';
+import type { DeadReason, Failure } from '../message/life.ts';
 import type { Capabilities } from './capabilities.ts';
 import type { Coordination } from './coordination.ts';
+import type { Delivery, Foreign, Lease, Outgoing, Sealed } from './delivery.ts';
+import type { Effects } from './effects.ts';
+import type { Facts } from './facts.ts';
 import type { Store } from './store.ts';
-import type { FactId, SubscriptionSpec } from './subscription.ts';
+import type { FactChange, FactId, Need, SubscriptionSpec } from './subscription.ts';
 
 export type { DeadReason, Failure, Suspicion } from '../message/life.ts';
-export type { FactId, OnDead, SubscriptionSpec } from './subscription.ts';
+export type { Delivery, Foreign, Lease, Outgoing, Sealed } from './delivery.ts';
+export type { FactChange, FactId, Need, OnDead, SubscriptionSpec } from './subscription.ts';
 
 /** What `sqlite(path)` or `memory()` make: cheap, lazy, reusable by several buses. */
 export interface Engine<Tx = never> {
@@ -54,6 +58,17 @@ export interface Engine<Tx = never> {
   readonly capabilities: Capabilities;
   /** Connects, creates or migrates what the engine needs, starts this process's session. */
   open(host: Host): Promise<Transport<Tx>>;
+  /**
+   * Looks at the server, or the file, and answers what there stands against a promise. Changes
+   * nothing. Rejects as {@link Engine.open} does when it cannot look.
+   */
+  examine(): Promise<readonly Finding[]>;
+}
+
+/** `refused`: a promise would be broken. `warning`: one is given up, or something stands still. */
+export interface Finding {
+  readonly level: 'refused' | 'warning';
+  readonly sentence: string;
 }
 
 /** What the runtime gives a transport: time, chance, identity and an ear. */
@@ -67,6 +82,18 @@ export interface Host {
   /** How long a silent process keeps its leases. A session renews itself every third of it. */
   readonly leaseMs: number;
   readonly journal: JournalMode;
+  /** With the journal on `all`: how long what is known of a done message is kept. */
+  readonly keepDoneMs: number;
+  /**
+   * Computes of a message whose publisher runs no functions what a publish computes. Knows the
+   * types of all subscriptions of this process; neither throws nor rejects.
+   */
+  readonly seal: (foreign: Foreign) => Sealed | Promise<Sealed>;
+  /**
+   * Where facts are kept in place of the engine: in a store beside it. Null: in the engine itself,
+   * as always with `capabilities.atomicSettle`.
+   */
+  readonly facts: (() => Promise<Facts>) | null;
   /** Hears what the engine did by itself. Must not throw. */
   notify(event: EngineEvent): void;
   /**
@@ -82,8 +109,12 @@ export interface Transport<Tx = never> {
   readonly store: Store;
   /** Publishing inside the caller's own transaction; null without `capabilities.transactions`. */
   readonly join: Join<Tx> | null;
+  /** The caller's functions in transactions of the engine; null without the same. */
+  readonly effects: Effects<Tx> | null;
   /** Locks and cached values; null without `capabilities.coordination`. */
   readonly coordination: Coordination | null;
+  /** Facts for the messages of another engine; null without `capabilities.keepsFacts`. */
+  readonly facts: Facts | null;
   /**
    * Ends all consumptions, gives back what is unsettled (attempt unspent), closes. Settles
    * always.
@@ -112,7 +143,10 @@ export interface Queue {
    * answers `full` as well.
    */
   forward(batch: readonly Outgoing[]): Promise<readonly PublishOutcome[]>;
-  /** Starts deliveries of a registered subscription, never more than granted. */
+  /**
+   * Starts deliveries of a registered subscription, never more than granted. Goes on with the next
+   * subscription of that name, should this one be forgotten.
+   */
   consume(subscription: string, demand: Demand, sink: Sink): Consumption;
   /** One outcome per settlement, in order. A lost lease is an outcome, not an error. */
   settle(batch: readonly Settlement[]): Promise<readonly SettleOutcome[]>;
@@ -127,29 +161,16 @@ export interface Join<Tx> {
   /** Throws `TRANSACTION_REQUIRED` when `tx` is not in a transaction, `ENGINE_MISMATCH` when it is
    * not a connection to this engine. Nothing is visible before the caller commits. */
   publish(tx: Tx, batch: readonly Outgoing[]): readonly PublishOutcome[];
-}
-
-/** A message on its way in. `headers` is opaque to the engine: JSON the runtime wrote. */
-export interface Outgoing {
-  readonly id: string;
-  readonly topic: string;
-  readonly body: string | Uint8Array;
-  readonly headers: string | null;
-  readonly key: string | null;
-  /** 0: at once. Otherwise not delivered earlier than this; a keyed one joins its lane when due. */
-  readonly delayMs: number;
-  /** What the caller gave to recognise a repetition by, scoped to the topic; empty: nothing. */
-  readonly dedupe: readonly string[];
-  /**
-   * All must hold before the message is delivered; looked at when it is at the head of its lane.
-   */
-  readonly facts: readonly FactId[];
+  /** Whether a transaction is open on it. */
+  isOpen(tx: Tx): boolean;
 }
 
 export type PublishOutcome =
-  | { readonly kind: 'stored' }
+  /** `kept`: its topic has no subscription yet, and the engine knows. */
+  | { readonly kind: 'stored'; readonly kept?: true }
   | { readonly kind: 'duplicate'; readonly id: string }
-  | { readonly kind: 'full'; readonly subscription: string }
+  /** The topics are those of the subscription: nothing of any of them finds room in it. */
+  | { readonly kind: 'full'; readonly subscription: string; readonly topics: readonly string[] }
   | { readonly kind: 'refused'; readonly error: MaloteError }
   | { readonly kind: 'indeterminate'; readonly error: MaloteError };
 
@@ -172,32 +193,6 @@ export interface Consumption {
   stop(): void;
 }
 
-/** The right to settle. Compared by identity of `id` inside one transport. */
-export interface Lease {
-  readonly id: number;
-  /** Grows with every hand-over of the lane or message: a fencing token for the user's writes. */
-  readonly token: number;
-}
-
-export interface Delivery {
-  readonly lease: Lease;
-  readonly subscription: string;
-  readonly id: string;
-  readonly topic: string;
-  readonly body: string | Uint8Array;
-  readonly headers: string | null;
-  /** The key whose lane this is; null where the message has no order. */
-  readonly key: string | null;
-  readonly acceptedAt: number;
-  /** Starts at 1; counts failures, time-outs and crashes. */
-  readonly attempt: number;
-  readonly suspicion: Suspicion;
-  /** The facts did not come within the subscription's deadline. */
-  readonly waitTimedOut: boolean;
-  /** The transport's own handle (a row id, a delivery tag). */
-  readonly tag: number;
-}
-
 export type Settlement = { readonly delivery: Delivery } & (
   | {
       readonly kind: 'ack';
@@ -206,7 +201,7 @@ export type Settlement = { readonly delivery: Delivery } & (
     }
   | { readonly kind: 'retry'; readonly afterMs: number; readonly failure: Failure }
   | { readonly kind: 'release'; readonly afterMs: number }
-  | { readonly kind: 'park'; readonly facts: readonly FactId[] }
+  | { readonly kind: 'park'; readonly facts: readonly Need[] }
   | { readonly kind: 'dead-letter'; readonly reason: DeadReason; readonly failure: Failure | null }
 );
 
@@ -214,12 +209,8 @@ export type Settlement = { readonly delivery: Delivery } & (
  * met a full subscription; nothing changed and the lease is still held. */
 export type SettleOutcome = 'settled' | 'not-parked' | 'lease-lost' | 'full';
 
-export interface FactChange {
-  readonly fact: FactId;
-  readonly state: 'fulfilled' | 'revoked';
-}
-
-export type JournalMode = 'off' | 'exceptions';
+/** `all` needs `capabilities.lookup`. */
+export type JournalMode = 'off' | 'exceptions' | 'all';
 
 /** What an engine did without being asked by this process. */
 export type EngineEvent =
@@ -227,7 +218,7 @@ export type EngineEvent =
   | { readonly kind: 'engine-trouble'; readonly code: ErrorCode; readonly message: string }
   | {
       readonly kind: 'waiting';
-      readonly facts: readonly FactId[];
+      readonly facts: readonly Need[];
       readonly subscription: string;
       readonly id: string;
     }
@@ -237,7 +228,21 @@ export type EngineEvent =
       readonly subscription: string;
       readonly id: string;
     }
+  /** It came from a program without malote, and its type has no subscription yet. */
+  | { readonly kind: 'kept'; readonly id: string; readonly type: string }
+  /** It went to the dead letters before anybody could handle it. */
+  | {
+      readonly kind: 'dead';
+      readonly id: string;
+      readonly type: string;
+      readonly subscription: string;
+      readonly attempt: number;
+      readonly reason: DeadReason;
+      readonly failure: Failure | null;
+    }
   | { readonly kind: 'taken-over'; readonly subscription: string; readonly messages: number }
+  | { readonly kind: 'partition-taken'; readonly subscription: string; readonly partition: number }
+  | { readonly kind: 'partition-let-go'; readonly subscription: string; readonly partition: number }
   | { readonly kind: 'adopted'; readonly subscription: string; readonly messages: number }
   | {
       readonly kind: 'blocked';

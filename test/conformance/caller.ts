@@ -3,12 +3,15 @@ import { DatabaseSync } from 'node:sqlite';
 import type { CallerTransaction } from 'malote/testing';
 
 export function begin(file: string): CallerTransaction {
-  const tx = new DatabaseSync(file);
+  return beginOn(new DatabaseSync(file));
+}
+
+export function beginOn(tx: { exec(sql: string): unknown; close(): unknown }): CallerTransaction {
   tx.exec('begin immediate');
   return {
     tx,
-    commit: () => tx.exec('commit'),
-    rollback: () => tx.exec('rollback'),
-    end: () => tx.close(),
+    commit: () => void tx.exec('commit'),
+    rollback: () => void tx.exec('rollback'),
+    end: () => void tx.close(),
   };
 }

@@ -13,10 +13,13 @@ import { describe, test } from 'vitest';
 import { begin } from './caller.ts';
 import { coordinatingMutants } from './mutants/coordinating.ts';
 import { deliveringMutants } from './mutants/delivering.ts';
+import { effectingMutants } from './mutants/effecting.ts';
 import { joiningMutants } from './mutants/joining.ts';
+import { livingMutants } from './mutants/living.ts';
 import { lookingMutants } from './mutants/looking.ts';
 import { planted, type Mutant } from './mutants/planting.ts';
 import { publishingMutants } from './mutants/publishing.ts';
+import { redrivingMutants } from './mutants/redriving.ts';
 import { settlingMutants } from './mutants/settling.ts';
 import { waitingMutants } from './mutants/waiting.ts';
 
@@ -24,9 +27,12 @@ const mutants: readonly Mutant[] = [
   ...publishingMutants,
   ...deliveringMutants,
   ...settlingMutants,
+  ...redrivingMutants,
   ...waitingMutants,
   ...lookingMutants,
+  ...livingMutants,
   ...joiningMutants,
+  ...effectingMutants,
   ...coordinatingMutants,
 ];
 
@@ -72,7 +78,8 @@ function caseOf(id: string): ConformanceCase {
 /** In memory where that will do; in a file for transactions of the caller and several processes. */
 function subjectOf({ needs }: ConformanceCase, mutant: Mutant): EngineUnderTest {
   if (needs.transactions !== true && needs.processes !== 'many') {
-    const engine = planted(memory(), mutant);
+    const shape = needs.delivery ?? 'lanes';
+    const engine = planted(memory({ shape }), mutant);
     return { make: () => engine };
   }
   const folder = mkdtempSync(join(tmpdir(), 'malote-mutant-'));

@@ -52,14 +52,33 @@ export interface CampaignRecord {
   readonly facts: ReadonlyMap<string, FactTimes>;
   /** When each process was killed. */
   readonly kills: ReadonlyMap<string, number>;
-  /** Processes that once stood still for longer than their lease. */
-  readonly paused: ReadonlySet<string>;
+  /** The most messages that each process had in hand at a time. */
+  readonly inHand: ReadonlyMap<string, number>;
+  /** When processes stood still for longer than their lease. */
+  readonly pauses: ReadonlyMap<string, readonly Span[]>;
+  /** When connections were lost, and whose; null: those of all processes. */
+  readonly breaks: readonly Break[];
   /** `process subscription id` of every lease that a living process was told it had lost. */
   readonly losses: ReadonlySet<string>;
-  /** How often the file was busy for as long as a lease. */
-  readonly busy: number;
-  /** Whatever else the engine complained of. */
-  readonly troubles: readonly string[];
+  /** Whatever the engine complained of. */
+  readonly troubles: readonly Trouble[];
+}
+
+export interface Break {
+  readonly at: number;
+  readonly until: number;
+  readonly process: string | null;
+}
+
+export interface Span {
+  readonly from: number;
+  to: number;
+}
+
+export interface Trouble {
+  readonly process: string;
+  readonly code: string;
+  readonly message: string;
 }
 
 /** What handlers publish. */
@@ -103,11 +122,12 @@ function createBuilder(): Builder {
   const runs = new Map<string, Run[]>();
   const facts = new Map<string, FactTimes>();
   const kills = new Map<string, number>();
-  const paused = new Set<string>();
+  const inHand = new Map<string, number>();
+  const pauses = new Map<string, Span[]>();
+  const breaks: Break[] = [];
   const losses = new Set<string>();
-  const troubles: string[] = [];
+  const troubles: Trouble[] = [];
   let sequence = 0;
-  let busy = 0;
 
   function publish(process: string, messages: readonly Announced[], at: number): void {
     for (const announced of messages) {
@@ -169,6 +189,12 @@ function createBuilder(): Builder {
     }
   }
 
+  function pause({ process, at }: { readonly process: string; readonly at: number }): void {
+    const spans = pauses.get(process) ?? [];
+    pauses.set(process, spans);
+    spans.push({ from: at, to: Number.POSITIVE_INFINITY });
+  }
+
   return {
     add(process, line) {
       switch (line.f) {
@@ -188,12 +214,20 @@ function createBuilder(): Builder {
         case 'lease-lost':
           losses.add(lossOf(process, line.subscription, line.id));
           return;
+        case 'in-hand':
+          inHand.set(process, Math.max(line.messages, inHand.get(process) ?? 0));
+          return;
         case 'trouble':
-          if (line.code === 'ENGINE_BUSY') busy += 1;
-          else troubles.push(`${process}: ${line.code}: ${line.message}`);
+          troubles.push({ process, code: line.code, message: line.message });
           return;
         case 'pause':
-          paused.add(line.process);
+          pause(line);
+          return;
+        case 'resume':
+          pauses.get(line.process)!.at(-1)!.to = line.at;
+          return;
+        case 'break':
+          breaks.push({ at: line.at, until: line.until, process: line.process });
           return;
         case 'kill':
           kills.set(line.process, line.at);
@@ -203,7 +237,7 @@ function createBuilder(): Builder {
       for (const message of [...sent.values()]) {
         if (message.followed) sent.set(followUpOf(message.label), followUp(message));
       }
-      return { sent, runs, facts, kills, paused, losses, busy, troubles };
+      return { sent, runs, facts, kills, inHand, pauses, breaks, losses, troubles };
     },
   };
 }

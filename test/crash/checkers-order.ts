@@ -16,6 +16,7 @@ import {
   type Sent,
 } from './campaign-record.ts';
 import { tell } from './checkers.ts';
+import { partingsOf } from './partings.ts';
 
 /** None starts before the one before it has been finished once. */
 export function outOfOrder(record: CampaignRecord, stagingSubscription: string): string[] {
@@ -37,13 +38,18 @@ export function outOfOrder(record: CampaignRecord, stagingSubscription: string):
 }
 
 /**
- * No two handlers run at once for one key, unless a process was told that its lease is lost; or
- * stood still for so long that it was, and was killed before it could hear of it.
+ * No two handlers run at once for one key, unless a process was told that its lease is lost, or
+ * could not hear of it: it was cut off, or it stood still for so long and was killed then.
  */
-export function overlapping(record: CampaignRecord, leaseMs: number): string[] {
+export function overlapping(
+  record: CampaignRecord,
+  { leaseMs, isFenced }: { readonly leaseMs: number; readonly isFenced: boolean },
+): string[] {
   const { kills, losses } = record;
   const isOut = (run: Run): boolean => {
     if (losses.has(lossOf(run.process, run.subscription, run.id))) return true;
+    const partings = partingsOf(record, run.process, isFenced);
+    if (partings.some(({ from, to }) => run.startedAt <= to && from <= endOf(run))) return true;
     return kills.has(run.process) && endOf(run) - run.startedAt > (leaseMs * 1_000) / 2;
   };
   const endOf = (run: Run): number => {

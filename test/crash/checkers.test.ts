@@ -17,6 +17,9 @@ const terms = {
   leaseMs: 300,
   backoffMs: 5,
   staging: { by: 'billing', into: 'following' },
+  isAtomic: true,
+  isFenced: true,
+  passing: ['ENGINE_BUSY'],
 };
 
 interface Ran {
@@ -32,7 +35,12 @@ interface Ran {
   readonly stagedBy?: number;
 }
 
+const inHand = 5;
+
 const sound: readonly Entry[] = [
+  { process: 'worker-1.1', line: { f: 'in-hand', at: 0, messages: 1 } },
+  { process: 'worker-1.1', line: { f: 'in-hand', at: 1, messages: inHand } },
+  { process: 'worker-1.1', line: { f: 'in-hand', at: 2, messages: 2 } },
   ...published(
     'publisher-1.1',
     0,
@@ -59,11 +67,75 @@ test('what a killed process held may run again', () => {
   assert.deepEqual(found([...sound, killed('worker-1.1', 50), ...ran(again)]), {});
 });
 
+test('a killed process may repeat as many as it had in hand', () => {
+  const history = [...sound, killed('worker-1.1', 1_400), ...manyRepeated(inHand)];
+  assert.deepEqual(found(history), {});
+});
+
+test('what a killed process had been told it lost was not in its hand any more', () => {
+  const subscription = 'billing';
+  const line: Line = { f: 'lease-lost', at: 1_300_000, subscription, id: 'id of r0' };
+  const history = [...sound, killed('worker-1.1', 1_400), ...manyRepeated(inHand + 1)];
+  assert.deepEqual(found([...history, { process: 'worker-1.1', line }]), {});
+});
+
+test('a process that was killed may not have heard any more that its lease had ended', () => {
+  const again = { label: 'a4', from: 60, to: 61, attempt: 2, process: 'worker-2.1' };
+  assert.deepEqual(found([...sound, killed('worker-1.1', 350), ...ran(again)]), {});
+  assert.deepEqual(Object.keys(found([...sound, killed('worker-1.1', 400), ...ran(again)])), [
+    'unexplained duplicates',
+  ]);
+});
+
 test('a process that slept through its lease may run what it held, once it is told so', () => {
   const zombie = { label: 'a4', from: 60, to: 61, process: 'worker-2.1' };
   const at = 61_500;
   const line: Line = { f: 'lease-lost', at, subscription: 'billing', id: 'id of a4' };
   assert.deepEqual(found([...sound, ...ran(zombie), { process: 'worker-2.1', line }]), {});
+});
+
+test('a process that slept may run a whole lane that another one is at by then', () => {
+  const zombie = 'worker-2.1';
+  const lost = (label: string, atMs: number): Entry => {
+    const line = { f: 'lease-lost', at: atMs * 1_000, subscription: 'billing' } as const;
+    return { process: zombie, line: { ...line, id: `id of ${label}` } };
+  };
+  const history = [
+    ...sound,
+    ...published('publisher-1.1', 50, { label: 'b1' }, { label: 'b2' }),
+    ...ran({ label: 'b1', from: 400, to: 401, attempt: 2 }),
+    ...ran({ label: 'b1', from: 402, to: 403, process: zombie }),
+    ...ran({ label: 'b2', from: 404, to: 405, process: zombie }),
+    ...ran({ label: 'b2', from: 410, to: 411 }),
+  ];
+
+  assert.deepEqual(found([...history, lost('b1', 420), lost('b2', 420)]), {});
+  assert.deepEqual(Object.keys(found(history)), ['attempts', 'unexplained duplicates']);
+});
+
+describe('a process that lost its connections', () => {
+  const again = { label: 'a4', from: 600, to: 601, process: 'worker-2.1' };
+  const cut = (process: string | null): Entry => ({
+    process: 'supervisor',
+    line: { f: 'break', at: 50_000, until: 51_000, process },
+  });
+  const repeated = ['attempts', 'unexplained duplicates'];
+
+  test.each([['worker-1.1'], [null]])('may see what it held run again: %s', (process) => {
+    assert.deepEqual(found([...sound, cut(process), ...ran(again)]), {});
+  });
+
+  test('explains nothing of what another one held, or of what ran again before', () => {
+    assert.deepEqual(
+      Object.keys(found([...sound, cut('worker-2.1'), ...ran(again)])).toSorted(),
+      repeated.toSorted(),
+    );
+    const before = { ...again, from: 48, to: 49 };
+    assert.deepEqual(
+      Object.keys(found([...sound, cut('worker-1.1'), ...ran(before)])).toSorted(),
+      repeated.toSorted(),
+    );
+  });
 });
 
 const faults: Readonly<
@@ -157,9 +229,9 @@ const faults: Readonly<
     by: 'unexplained duplicates',
     history: [...sound, ...ran({ label: 'a4', from: 60, to: 61, attempt: 2 })],
   },
-  'a kill that repeats more than a process holds': {
+  'a kill that repeats more than a process had in hand': {
     by: 'unexplained duplicates',
-    history: [...sound, killed('worker-1.1', 1_400), ...manyRepeated(120)],
+    history: [...sound, killed('worker-1.1', 1_400), ...manyRepeated(inHand + 1)],
   },
   'trouble with the engine': {
     by: 'trouble',

@@ -6,11 +6,13 @@ import {
   type CampaignRecord,
   deliveryOf,
   type FactTimes,
+  followedTopic,
   followUpOf,
   lossOf,
   type Run,
   type Sent,
 } from './campaign-record.ts';
+import { endOfHold, movedWhenLost, partingBetween } from './partings.ts';
 
 /** The clock of delays counts whole milliseconds, and rounds down. */
 const roundingUs = 2_000;
@@ -51,7 +53,10 @@ export function unexpected({ sent, runs }: CampaignRecord): string[] {
 }
 
 /** Nothing runs before its delay is over, its facts are opened, or its back-off has passed. */
-export function early(record: CampaignRecord, backoffMs: number): string[] {
+export function early(
+  record: CampaignRecord,
+  { backoffMs, isFenced }: { readonly backoffMs: number; readonly isFenced: boolean },
+): string[] {
   const { subscriptions, sent, facts } = record;
   const waits = new Set(subscriptions.filter((one) => one.waits).map(({ name }) => name));
   return [...record.runs.values()].flatMap((delivery) => {
@@ -64,7 +69,10 @@ export function early(record: CampaignRecord, backoffMs: number): string[] {
     const asked = message.asks === null ? [] : [message.asks];
     return delivery.flatMap((run, index) => {
       const before = delivery[index - 1];
-      const rested = isRetried(record, before) ? before!.endedAt! + backoffMs * 1_000 : 0;
+      const isCounted =
+        isRetried(record, before) &&
+        partingBetween(record, { run: before!, again: run, isFenced }) === undefined;
+      const rested = isCounted ? before!.endedAt! + backoffMs * 1_000 : 0;
       const about = `${run.label} in ${run.subscription}: ${tell(delivery)}`;
       if (run.startedAt < due) return [`started before its delay was over, ${about}`];
       if (run.startedAt < opened) return [`started before its facts were opened, ${about}`];
@@ -83,12 +91,21 @@ function isRetried({ kills, losses }: CampaignRecord, run: Run | undefined): boo
   return !losses.has(lossOf(run.process, run.subscription, run.id));
 }
 
-/** One publish makes one message, whatever happens to the processes. */
-export function doubled({ runs }: CampaignRecord): string[] {
+/**
+ * One publish makes one message, whatever happens to the processes. What a handler publishes may,
+ * where that and the ack are two steps, be stored by every run that came to its end.
+ */
+export function doubled(
+  { runs, sent }: CampaignRecord,
+  { isAtomic, by }: { readonly isAtomic: boolean; readonly by: string },
+): string[] {
   return [...runs.values()].flatMap((delivery) => {
     const ids = new Set(delivery.map(({ id }) => id));
     const { label, subscription } = delivery[0]!;
-    return ids.size === 1 ? [] : [`${label} is ${ids.size} messages in ${subscription}`];
+    const isStaged = !isAtomic && sent.get(label)?.topic === followedTopic;
+    const parents = isStaged ? (runs.get(deliveryOf(by, label.slice(0, -1))) ?? []) : [];
+    const most = Math.max(1, parents.filter(({ outcome }) => outcome === 'end').length);
+    return ids.size <= most ? [] : [`${label} is ${ids.size} messages in ${subscription}`];
   });
 }
 
@@ -108,18 +125,26 @@ export function staged(
 }
 
 /**
- * Every start has an attempt of its own. The exceptions: a message that parked, and one whose
- * predecessor was not yet settled when their process was killed or lost both; only the first of a
- * lane is known to have been started.
+ * Every start has an attempt of its own. The exceptions: a message that parked, one whose process
+ * was cut off and lives, and one whose predecessor was not yet settled when their process was
+ * killed or lost both; only the first of a lane is known to have been started.
  */
-export function repeatedAttempts(record: CampaignRecord): string[] {
+export function repeatedAttempts(
+  record: CampaignRecord,
+  { isAtomic, isFenced }: { readonly isAtomic: boolean; readonly isFenced: boolean },
+): string[] {
   const rerun = rerunAfterLoss(record);
   return [...record.runs.values()].flatMap((delivery) =>
     delivery.flatMap((run, index) => {
       const same = delivery
         .slice(0, index)
+        .filter(({ id }) => id === run.id)
         .find(({ attempt, outcome }) => attempt === run.attempt && outcome !== 'wait');
       if (same === undefined) return [];
+      if (partingBetween(record, { run: same, again: run, isFenced }) !== undefined) return [];
+      const before = delivery.slice(0, index);
+      if (!isAtomic && isCutShort(record, { before, same, run })) return [];
+      if (!isAtomic && same.outcome !== 'open' && movedWhenLost(record, run)) return [];
       if (record.losses.has(lossOf(run.process, run.subscription, run.id))) return [];
       const key = record.sent.get(run.label)?.key ?? null;
       if (key !== null && rerun.has(`${same.process} ${run.subscription} ${key}`)) return [];
@@ -129,16 +154,32 @@ export function repeatedAttempts(record: CampaignRecord): string[] {
   );
 }
 
-/** `process subscription key` of what was run again after its process was killed or lost it. */
+/**
+ * Where an ack is not one step with the rest: the handler had come to its end when its process was
+ * lost, which is no crash of the message; or both a copy and what it was made from came again.
+ */
+function isCutShort(
+  record: CampaignRecord,
+  { before, same, run }: { readonly before: readonly Run[]; readonly same: Run; readonly run: Run },
+): boolean {
+  const isLost = (one: Run): boolean =>
+    endOfHold(record, { run: one, again: run, isFenced: false }) !== undefined;
+  if (same.outcome !== 'open' && isLost(same)) return true;
+  return before.some((one) => one.outcome !== 'end' && one !== same && isLost(one));
+}
+
+/**
+ * `process subscription key` of what ran with another attempt elsewhere, as its process was killed
+ * or lost it. One that stood still may have started it only after others had done it.
+ */
 function rerunAfterLoss({ runs, sent, kills, losses }: CampaignRecord): Set<string> {
   const found = new Set<string>();
   for (const delivery of runs.values()) {
     for (const [index, run] of delivery.entries()) {
-      const again = delivery[index + 1];
-      if (again === undefined || again.attempt === run.attempt) continue;
       const isLost = losses.has(lossOf(run.process, run.subscription, run.id));
-      const isKilled = kills.has(run.process) && again.process !== run.process;
-      if (!isLost && !isKilled) continue;
+      const isKilled = kills.has(run.process) && delivery[index + 1]?.process !== run.process;
+      const others = isLost ? delivery : isKilled ? delivery.slice(index + 1) : [];
+      if (!others.some(({ attempt }) => attempt !== run.attempt)) continue;
       found.add(`${run.process} ${run.subscription} ${sent.get(run.label)?.key}`);
     }
   }

@@ -10,19 +10,24 @@ import {
   type TransitionEvent,
   transitionChannel,
 } from 'malote';
-import { sqlite } from 'malote/sqlite';
 import { type Act, type ActorSetup, type Command, subscription, workAsked } from './acts.ts';
+import { engineAt } from './arena.ts';
 import { dieWithParent, setupOf, tellParent } from './child.ts';
 import { now, openHistory } from './history.ts';
 
-const { file, name, histories, lease, concurrency, attempts } = setupOf() as ActorSetup;
+const { engine, name, histories, lease, concurrency, attempts } = setupOf() as ActorSetup;
 const write = openHistory(histories, name);
-const bus = createBus({ engine: sqlite(file), lease, logger: false });
+const bus = createBus({ engine: engineAt(engine), lease, logger: false });
 const labels = new Map<string, string>();
 const held = new Map<string, () => void>();
 const mayGo = new Set<string>();
 
-async function handle({ label, kind }: Act, { id, attempt }: HandlerContext): Promise<void> {
+async function handle({ label, kind }: Act, context: HandlerContext): Promise<void> {
+  const { id, attempt, signal } = context;
+  signal.addEventListener('abort', () => {
+    const { code } = signal.reason as { readonly code?: string };
+    tellParent({ kind: 'aborted', label, ...(code === undefined ? {} : { code }) });
+  });
   const about = { subscription, label, id, attempt };
   labels.set(id, label);
   write({ f: 'start', at: now(), ...about, stagedBy: null });

@@ -4,17 +4,17 @@
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { createBus, MaloteError } from 'malote';
-import { sqlite } from 'malote/sqlite';
+import { engineAt } from './arena.ts';
 import { slotOf } from './campaign-record.ts';
-import { type ChildSetup, dieWithParent, setupOf, tellParent, untilFree } from './child.ts';
+import { type CampaignSetup, dieWithParent, setupOf, tellParent, untilFree } from './child.ts';
 import { type Announced, now, openHistory, readHistories, unconfirmedFacts } from './history.ts';
-import { createLoad, fact, handling, keys, mailSent, type Note, orderPlaced } from './load.ts';
+import { createLoad, fact, keys, mailSent, type Note, orderPlaced } from './load.ts';
 
-const { file, name, histories, seed } = setupOf() as ChildSetup;
+const { engine, name, histories, seed, leaseMs } = setupOf() as CampaignSetup;
 const left = unconfirmedFacts(readHistories(histories, `${slotOf(name)}.`));
 const write = openHistory(histories, name);
 const next = createLoad(seed, name);
-const bus = createBus({ engine: sqlite(file), lease: handling.leaseMs, logger: false });
+const bus = createBus({ engine: engineAt(engine), lease: leaseMs, logger: false });
 let stopping = false;
 
 async function open(facts: readonly string[]): Promise<void> {

@@ -1,7 +1,7 @@
 /** Publishes as fast as it can, several calls at once, and counts what became of them. */
 import { createBus, MaloteError } from 'malote';
-import { sqlite } from 'malote/sqlite';
 import { type Act, workAsked } from './acts.ts';
+import { engineAt } from './arena.ts';
 import { type ChildSetup, dieWithParent, setupOf, tellParent } from './child.ts';
 
 export interface RusherSetup extends ChildSetup {
@@ -9,8 +9,8 @@ export interface RusherSetup extends ChildSetup {
   readonly atOnce: number;
 }
 
-const { file, name, messages, atOnce } = setupOf() as RusherSetup;
-const bus = createBus({ engine: sqlite(file), logger: false });
+const { engine, name, messages, atOnce } = setupOf() as RusherSetup;
+const bus = createBus({ engine: engineAt(engine), logger: false });
 const codes: Record<string, number> = {};
 let accepted = 0;
 let next = 0;

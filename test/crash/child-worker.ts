@@ -11,14 +11,15 @@ import {
   type TransitionEvent,
   transitionChannel,
 } from 'malote';
-import { sqlite } from 'malote/sqlite';
 import { seededRandom } from 'malote/testing';
+import { engineAt } from './arena.ts';
 import { followUpOf } from './campaign-record.ts';
-import { type ChildSetup, dieWithParent, setupOf, tellParent, untilFree } from './child.ts';
+import { type CampaignSetup, dieWithParent, setupOf, tellParent, untilFree } from './child.ts';
 import { now, openHistory } from './history.ts';
+import { tellingInHand } from './in-hand.ts';
 import { fact, handling, type Note, orderFollowed, staging, subscriptions, types } from './load.ts';
 
-const { file, name, histories, seed } = setupOf() as ChildSetup;
+const { engine, name, histories, seed, leaseMs } = setupOf() as CampaignSetup;
 const write = openHistory(histories, name);
 const random = seededRandom(seed + name.length);
 /** Deliveries whose handler, in this process, has asked for its fact. */
@@ -60,7 +61,10 @@ function hear(event: TransitionEvent): void {
 }
 
 async function start(): Promise<void> {
-  const bus = createBus({ engine: sqlite(file), lease: handling.leaseMs, logger: false });
+  const telling = tellingInHand(engineAt(engine), (messages) =>
+    write({ f: 'in-hand', at: now(), messages }),
+  );
+  const bus = createBus({ engine: telling, lease: leaseMs, logger: false });
   for (const { name: subscription, topic, isOrdered, waits } of subscriptions) {
     const options = {
       name: subscription,

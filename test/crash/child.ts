@@ -2,14 +2,19 @@
  * What every child process of a crash test shares: what it was told at its start, how it speaks to
  * its supervisor, and that it does not outlive it.
  */
+import { setTimeout as pause } from 'node:timers/promises';
 import { MaloteError } from 'malote';
 
 export interface ChildSetup {
-  /** The SQLite file. */
-  readonly file: string;
+  /** As `arena.ts` opens it. */
+  readonly engine: string;
   readonly name: string;
   readonly histories: string;
   readonly seed: number;
+}
+
+export interface CampaignSetup extends ChildSetup {
+  readonly leaseMs: number;
 }
 
 /** What the supervisor passed as the one argument. */
@@ -22,9 +27,13 @@ export function tellParent(text: object): void {
   process.send?.(text, undefined, undefined, () => {});
 }
 
+/** What passes: a file is busy, a server is away or has not answered. */
+const passing = ['ENGINE_BUSY', 'ENGINE_UNREACHABLE', 'INDETERMINATE'];
+const pauseMs = 20;
+
 /**
- * Tries again while the file is busy: with a lease as short as a campaign's, a crowded machine
- * makes an engine give up what an application would simply repeat.
+ * Tries again while an engine is not to be had: with a lease as short as a campaign's, a crowded
+ * machine makes it give up what an application would simply repeat.
  */
 export async function untilFree<Answer>(
   attempt: () => Promise<Answer>,
@@ -34,8 +43,9 @@ export async function untilFree<Answer>(
     try {
       return await attempt();
     } catch (error) {
-      if (!(error instanceof MaloteError) || error.code !== 'ENGINE_BUSY') throw error;
+      if (!(error instanceof MaloteError) || !passing.includes(error.code)) throw error;
       busy(error);
+      await pause(pauseMs);
     }
   }
 }

@@ -1,10 +1,9 @@
 /** Several processes write one file at once: each gets its turn, and none hears of the others. */
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
 import { test } from 'vitest';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import type { RusherSetup } from './child-rusher.ts';
-import { isEmpty, openStage } from './stage.ts';
+import { openStage } from './stage.ts';
 
 const messages = 1_500;
 
@@ -14,7 +13,7 @@ test('two publishers and a worker on one file: no publish is refused because it 
   const folder = temporaryFolder();
   await using stage = await openStage(folder, { concurrency: 8 });
   await stage.enter('worker');
-  const setup = { file: join(folder, 'queue.db'), histories: folder, seed: 0, messages, atOnce: 8 };
+  const setup = { engine: stage.engine, histories: folder, seed: 0, messages, atOnce: 8 };
   const publishers = ['left', 'right'].map((name) =>
     stage.fleet.start('child-rusher.ts', name, { ...setup, name } satisfies RusherSetup),
   );
@@ -22,7 +21,7 @@ test('two publishers and a worker on one file: no publish is refused because it 
   const told = await Promise.all(
     publishers.map((one) => one.notice(({ kind }) => kind === 'published')),
   );
-  const { done } = await stage.until(isEmpty);
+  const { done } = await stage.drained();
 
   assert.deepEqual(
     told.map(({ accepted, codes }) => ({ accepted, codes })),

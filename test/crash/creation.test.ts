@@ -27,7 +27,14 @@ test.each(seeds(3, 20))(
     const file = join(own, 'queue.db');
     const fleet = createFleet();
     const bus = createBus({ engine: sqlite(file), logger: false });
-    const setup = { file, histories, seed: round, lease: 10_000, concurrency: 4, attempts: 10 };
+    const setup = {
+      engine: file,
+      histories,
+      seed: round,
+      lease: 10_000,
+      concurrency: 4,
+      attempts: 10,
+    };
     const start = (name: string): Child =>
       fleet.start('child-actor.ts', name, { ...setup, name } satisfies ActorSetup);
     try {

@@ -11,6 +11,7 @@ import { join } from 'node:path';
 export interface Notice {
   readonly kind: string;
   readonly label?: string;
+  readonly code?: string;
   readonly attempt?: number;
   readonly at?: number;
   readonly messages?: number;

@@ -41,9 +41,19 @@ export type Line =
       readonly subscription: string;
       readonly id: string;
     }
+  /** What the process has in hand, with what it was just delivered. */
+  | { readonly f: 'in-hand'; readonly at: number; readonly messages: number }
   | { readonly f: 'trouble'; readonly at: number; readonly code: string; readonly message: string }
   /** Written by the supervisor. */
-  | { readonly f: 'kill' | 'pause'; readonly at: number; readonly process: string };
+  | { readonly f: 'kill' | 'pause' | 'resume'; readonly at: number; readonly process: string }
+  /** Lost its connections; null: all processes did. Written by the supervisor. */
+  | {
+      readonly f: 'break';
+      readonly at: number;
+      /** When it could connect again. */
+      readonly until: number;
+      readonly process: string | null;
+    };
 
 interface Handling {
   readonly at: number;

@@ -45,12 +45,10 @@ export const staging = { by: 'billing', into: 'following' } as const;
 
 export const handling: {
   readonly slots: Readonly<Record<string, number>>;
-  readonly leaseMs: number;
   readonly backoffMs: number;
   readonly failing: number;
 } = {
   slots: { billing: 16, audit: 8, following: 8, mailing: 8 },
-  leaseMs: 300,
   backoffMs: 5,
   failing: 0.05,
 };

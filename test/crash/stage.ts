@@ -1,12 +1,11 @@
 /**
- * Where actors play: a file, the supervisor's own bus on it, and the processes, all ended with the
- * test whatever becomes of it.
+ * Where actors play: an engine, the supervisor's own bus on it, and the processes, all ended with
+ * the test whatever becomes of it.
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type Bus, createBus } from 'malote';
-import { sqlite } from 'malote/sqlite';
 import {
   type Act,
   type ActorOptions,
@@ -15,12 +14,15 @@ import {
   subscription,
   workAsked,
 } from './acts.ts';
+import { engineAt, sqliteIn } from './arena.ts';
 import { type Child, createFleet, type Fleet } from './fleet.ts';
 import { readHistories } from './history.ts';
 
 type Stats = Awaited<ReturnType<Bus['subscriptions']['stats']>>;
 
 export interface Stage extends AsyncDisposable {
+  /** The name of its engine, as `arena.ts` opens it. */
+  readonly engine: string;
   readonly bus: Bus;
   readonly fleet: Fleet;
   /** Starts an actor; resolves once it is a consumer. */
@@ -29,8 +31,13 @@ export interface Stage extends AsyncDisposable {
   push(name: string, options?: Partial<ActorOptions>): Child;
   /** Publishes in order; a key makes neighbours of it a lane. */
   publish(...acts: readonly Act[]): Promise<void>;
-  /** Resolves once the subscription holds nothing, or the statistics fit. */
+  /** Resolves once the statistics fit. */
   until(fits: (stats: Stats) => boolean): Promise<Stats>;
+  /**
+   * Resolves once the subscription holds nothing, and everything published is done or dead: an
+   * engine that estimates may for a moment not see what a dead process held.
+   */
+  drained(): Promise<Stats>;
   /** The labels of what actors began and ended, one per time; read from their histories. */
   began(): readonly string[];
   ended(): readonly string[];
@@ -39,19 +46,25 @@ export interface Stage extends AsyncDisposable {
 const usual: ActorOptions = { lease: 10_000, concurrency: 4, attempts: 10 };
 const pollMs = 10;
 
-export async function openStage(
-  folder: string,
-  common: Partial<ActorOptions> = {},
-): Promise<Stage> {
-  const file = join(folder, 'queue.db');
+export interface StageOptions extends Partial<ActorOptions> {
+  /** A file in the folder, when nothing is said. */
+  readonly engine?: string;
+}
+
+export type OpenStage = (options?: StageOptions) => Promise<Stage>;
+
+export async function openStage(folder: string, about: StageOptions = {}): Promise<Stage> {
+  const { engine = sqliteIn(folder).engine, ...common } = about;
   const histories = join(folder, 'histories');
   mkdirSync(histories, { recursive: true });
   const fleet = createFleet();
-  const bus = createBus({ engine: sqlite(file), logger: false });
+  const bus = createBus({ engine: engineAt(engine), logger: false });
+  const published = new Set<string>();
   await bus.subscribe(subscription, workAsked);
 
   function push(name: string, options: Partial<ActorOptions> = {}): Child {
-    const setup: ActorSetup = { ...usual, ...common, ...options, file, name, histories, seed: 0 };
+    const own = { ...usual, ...common, ...options };
+    const setup: ActorSetup = { ...own, engine, name, histories, seed: 0 };
     return fleet.start('child-actor.ts', name, setup);
   }
 
@@ -69,18 +82,30 @@ export async function openStage(
     }
   }
 
+  async function drained(): Promise<Stats> {
+    for (;;) {
+      const stats = await until(({ depth }) => depth === 0);
+      const done = new Set(writtenBy('end')());
+      if (done.size + stats.dead >= published.size) return stats;
+      await pause(pollMs);
+    }
+  }
+
   const writtenBy = (kind: 'start' | 'end') => (): readonly string[] =>
     readHistories(histories).flatMap(({ line }) => (line.f === kind ? [line.label] : []));
 
   return {
+    engine,
     bus,
     fleet,
     push,
     enter,
     until,
+    drained,
     began: writtenBy('start'),
     ended: writtenBy('end'),
     async publish(...given) {
+      for (const { label } of given) published.add(label);
       const publishing = given.map((act) =>
         bus.publish(workAsked, act, act.key === null ? {} : { orderKey: act.key }),
       );
@@ -91,10 +116,6 @@ export async function openStage(
       await bus.stop();
     },
   };
-}
-
-export function isEmpty({ depth }: Stats): boolean {
-  return depth === 0;
 }
 
 export function acts(kind: Act['kind'], key: string | null, labels: readonly string[]): Act[] {

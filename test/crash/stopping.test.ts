@@ -2,14 +2,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'vitest';
 import { temporaryFolder } from '../support/temporary-folder.ts';
-import { acts, go, isEmpty, labelsOf, numbered, openStage } from './stage.ts';
+import { acts, go, labelsOf, numbered, openStage } from './stage.ts';
 
 test('SIGTERM finishes what runs, gives back the rest unspent, and ends with 0', async () => {
   await using stage = await openStage(temporaryFolder(), { concurrency: 2 });
   const worker = await stage.enter('worker');
   const warmUp = numbered('warm-up ', 600);
   await stage.publish(...acts('quick', null, warmUp));
-  await stage.until(isEmpty);
+  await stage.drained();
   const loose = numbered('loose ', 10);
   const ordered = numbered('ordered ', 10);
   await stage.publish(...acts('hold', null, loose), ...acts('hold', 'a', ordered));
@@ -24,7 +24,7 @@ test('SIGTERM finishes what runs, gives back the rest unspent, and ends with 0',
   go(heir, [...loose, ...ordered]);
   go(worker, running);
   const { code, signal } = await worker.ended;
-  await stage.until(isEmpty);
+  await stage.drained();
 
   console.log(`${leased} were held, ${running.length} of them ran`);
   assert.deepEqual([code, signal], [0, null]);

@@ -11,6 +11,11 @@ export interface Terms {
   readonly leaseMs: number;
   readonly backoffMs: number;
   readonly staging: { readonly by: string; readonly into: string };
+  /** What the engine promises beyond the least. */
+  readonly isAtomic: boolean;
+  readonly isFenced: boolean;
+  /** Codes of troubles that pass by themselves. */
+  readonly passing: readonly string[];
 }
 
 export interface Verdict {
@@ -25,19 +30,21 @@ export interface Verdict {
 const mostShown = 5;
 
 export function examine(record: CampaignRecord, terms: Terms): Verdict {
-  const { count, worst, wrong } = duplicates(record, terms.slots);
+  const { count, worst, wrong } = duplicates(record, terms);
   const found: Readonly<Record<string, readonly string[]>> = {
     lost: lost(record),
     stuck: stuck(record),
     unexpected: unexpected(record),
     'out of order': outOfOrder(record, terms.staging.by),
-    overlapping: overlapping(record, terms.leaseMs),
-    early: early(record, terms.backoffMs),
-    doubled: doubled(record),
+    overlapping: overlapping(record, terms),
+    early: early(record, terms),
+    doubled: doubled(record, { isAtomic: terms.isAtomic, by: terms.staging.by }),
     staged: staged(record, terms.staging),
-    attempts: repeatedAttempts(record),
+    attempts: repeatedAttempts(record, terms),
     'unexplained duplicates': wrong,
-    trouble: record.troubles,
+    trouble: record.troubles
+      .filter(({ code }) => !terms.passing.includes(code))
+      .map(({ process, code, message }) => `${process}: ${code}: ${message}`),
   };
   const findings = Object.entries(found).filter(([, sentences]) => sentences.length > 0);
   return {
@@ -56,7 +63,7 @@ export function summary(record: CampaignRecord, verdict: Verdict): string {
     ({ waits, asks }) => waits.length > 0 || asks !== null,
   );
   return [
-    `${record.kills.size} kills`,
+    `${record.kills.size} kills, ${record.breaks.length} cuts`,
     `${accepted} accepted`,
     `${starts} starts`,
     `${waiting.length} waited for facts`,
@@ -65,6 +72,6 @@ export function summary(record: CampaignRecord, verdict: Verdict): string {
     `${counts['stuck']} stuck`,
     `${repeated} duplicates (${worstKill} by the worst kill)`,
     `${record.losses.size} leases lost`,
-    `${record.busy} times busy`,
+    `${record.troubles.length} troubles`,
   ].join(', ');
 }

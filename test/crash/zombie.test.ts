@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'vitest';
 import { temporaryFolder } from '../support/temporary-folder.ts';
-import { acts, freeze, go, isEmpty, labelsOf, openStage } from './stage.ts';
+import { acts, freeze, go, labelsOf, openStage } from './stage.ts';
 
 const leaseMs = 300;
 const held = ['ordered 1', 'ordered 2', 'loose 1', 'loose 2'];
@@ -23,10 +23,11 @@ test('a process that slept through its lease is told, and settles nothing', asyn
 
   const heir = await stage.enter('heir', { concurrency: 8 });
   go(heir, [...held, 'behind 1']);
-  const before = await stage.until(isEmpty);
+  const before = await stage.drained();
   assert.deepEqual(labelsOf(heir, 'end').toSorted(), [...held, 'behind 1'].toSorted());
   sleeper.signal('SIGCONT');
   await sleeper.noticesOf('lease-lost', 4);
+  const aborted = await sleeper.noticesOf('aborted', 4);
   go(sleeper, held);
   await sleeper.noticesOf('end', 4);
   sleeper.signal('SIGTERM');
@@ -34,7 +35,9 @@ test('a process that slept through its lease is told, and settles nothing', asyn
 
   assert.equal(code, 0);
   assert.deepEqual(labelsOf(sleeper, 'lease-lost').toSorted(), held.toSorted());
-  assert.deepEqual(await stage.until(isEmpty), before);
+  assert.deepEqual(labelsOf(sleeper, 'aborted').toSorted(), held.toSorted());
+  assert.deepEqual(new Set(aborted.map((notice) => notice.code)), new Set(['LEASE_LOST']));
+  assert.deepEqual(await stage.drained(), before);
   assert.deepEqual([before.done, before.dead], [5, 0]);
   assert.deepEqual(twice(stage.ended()), held.toSorted(), 'only what it held was done twice');
 });
@@ -55,7 +58,7 @@ test('an ack that comes after the lease was lost changes nothing', async () => {
   assert.deepEqual(labelsOf(sleeper, 'end'), ['late'], 'its handler had ended well');
   assert.deepEqual(await stage.until(() => true), before);
   go(heir, ['next']);
-  const { done, dead } = await stage.until(isEmpty);
+  const { done, dead } = await stage.drained();
   assert.deepEqual([done, dead], [2, 0]);
   assert.deepEqual(twice(stage.ended()), ['late']);
 });

@@ -91,6 +91,13 @@ describe('arguments that make no command end with 2 and the usage', () => {
     { args: ['consum'], problem: 'there is no command "consum"; did you mean "consumer"?' },
     { args: ['x'], problem: 'there is no command "x"' },
     { args: ['p'], problem: '"p" takes one customer, such as: p 5' },
+    { args: ['prod', '5'], problem: 'there is no command "prod"; did you mean "producer"?' },
+    {
+      args: ['producer', '5'],
+      problem: '"producer" takes p or c, and one customer, such as: producer p 5',
+    },
+    { args: ['producer', 'c'], problem: '"c" takes one customer, such as: c 5' },
+    { args: ['p', '-5'], problem: '"p" takes one customer, such as: p 5' },
     {
       args: ['consumer', '--dely'],
       problem: '"consumer" takes no more than --delay, got "--dely"',
@@ -103,6 +110,13 @@ describe('arguments that make no command end with 2 and the usage', () => {
     assert.equal(await program.ended, 2);
     assert.ok(program.output.startsWith(`${problem}\n\nUsage: `), program.output);
   });
+});
+
+test.each(['help', '--help', '-h'])('%s prints the usage and ends with 0', async (asked) => {
+  const program = runExample(path, { folder, args: ['p', asked] });
+
+  assert.equal(await program.ended, 0);
+  assert.match(program.output, /^Usage: /);
 });
 
 async function consume(...options: readonly string[]): Promise<Program> {

@@ -1,6 +1,7 @@
 /** The payments example as its tests use it: started on a free port, spoken to over HTTP. */
 import assert from 'node:assert/strict';
 import { DatabaseSync } from 'node:sqlite';
+import type { Materialized } from '../../examples/payments/totals.ts';
 import { type Program, runExample } from './program.ts';
 
 export interface Service {
@@ -10,6 +11,7 @@ export interface Service {
   /** Posts and asserts the status. */
   accepted(path: string, body: unknown): Promise<unknown>;
   payment(id: string): Promise<PaymentAnswer>;
+  materialized(): Promise<Materialized>;
   /** Asks until the payment has this status. */
   until(id: string, status: string): Promise<PaymentAnswer>;
 }
@@ -18,17 +20,24 @@ export interface PaymentAnswer {
   readonly id: string;
   readonly status: string;
   readonly reason?: string;
+  readonly amountEur?: string;
 }
 
 export async function startService(
   folder: string,
   environment: Readonly<Record<string, string>> = {},
+  args: readonly string[] = [],
 ): Promise<Service> {
   const program = runExample('payments/main.ts', {
     folder,
-    environment: { PORT: '0', MALOTE_ENGINE: 'sqlite:payments.db', ...environment },
+    args,
+    environment: { PORT: '0', ...inFiles('payments'), ...environment },
   });
   const [, url = ''] = await program.line(/^payments listens on (\S+), /m);
+  return serviceAt(url, program);
+}
+
+export function serviceAt(url: string, program: Program): Service {
   const service: Service = {
     url,
     program,
@@ -49,6 +58,9 @@ export async function startService(
       assert.equal(response.status, 200);
       return (await response.json()) as PaymentAnswer;
     },
+    async materialized() {
+      return (await (await fetch(`${url}/materialized`)).json()) as Materialized;
+    },
     async until(id, status) {
       for (;;) {
         const answer = await service.payment(id);
@@ -57,6 +69,35 @@ export async function startService(
     },
   };
   return service;
+}
+
+/** A process without a door, once it is at work. */
+export async function startRole(
+  role: 'relay' | 'worker',
+  folder: string,
+  environment: Readonly<Record<string, string>> = {},
+): Promise<Program> {
+  const program = runExample('payments/main.ts', {
+    folder,
+    args: [role],
+    environment: { ...inFiles('payments'), ...environment },
+  });
+  await program.line(new RegExp(`^${role} at work$`, 'm'));
+  return program;
+}
+
+/** The stand-in for the rates service as a process of its own; answers its address. */
+export async function startRates(folder: string, environment = {}): Promise<string> {
+  const given = { folder, environment: { RATES_PORT: '0', ...environment } };
+  const [, url = ''] = await runExample('payments/rates.ts', given).line(ratesListen);
+  return url;
+}
+
+export const ratesListen = /^rates listens on (\S+)$/m;
+
+/** Rows in `name.db`, messages in another file beside it. */
+export function inFiles(name: string): Readonly<Record<string, string>> {
+  return { MALOTE_ENGINE: `sqlite:${name}-messages.db`, MALOTE_STORE: `sqlite:${name}.db` };
 }
 
 export function paymentOf(id: string, customerId: string): Record<string, string> {

@@ -1,6 +1,6 @@
 /** The payments service as a whole: waiting, order, crashes, several processes, a clean end. */
 import assert from 'node:assert/strict';
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, test } from 'vitest';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -36,6 +36,41 @@ test('the commands it prints show a payment waiting, and then booked', async () 
   await service.program.interrupt();
   assertPrintsItsComment('payments/main.ts', service.program.output);
 });
+
+test('the commands of the README do what it says, and print what it shows', async () => {
+  const readme = readFileSync('README.md', 'utf8');
+  const [, run = ''] = /^```text\n(.*?)^```$/ms.exec(readme) ?? [];
+  const service = await startService(folder);
+  const [pay = '', look = '', register = '', lookAgain = '', ...others] = [
+    ...readme.matchAll(/^curl .*$/gm),
+  ].map(([command]) => command.replace('http://localhost:3000', service.url));
+  assert.deepEqual(others, []);
+
+  assert.equal(await follow(pay), 'accepted');
+  await service.program.line(/^Payment p-1 waits /m);
+  assert.equal(await follow(look), /# (\w+)/.exec(look)?.[1]);
+  await follow(register);
+  await service.program.line(/^Booked p-1 /m);
+  assert.equal(await follow(lookAgain), /# (\w+)/.exec(lookAgain)?.[1]);
+
+  const lines = run.trimEnd().split('\n');
+  assert.ok(lines.length > 1);
+  const printed = service.program.output.split('\n').filter((line) => lines.includes(line));
+  assert.deepEqual(printed, lines);
+});
+
+test.each(['payments.db', 'payments-messages.db'])(
+  'a service whose %s is deleted says so and ends, instead of refusing for ever',
+  async (file) => {
+    const service = await startService(folder);
+    await service.accepted('/customers', customerOf('c-1'));
+
+    rmSync(join(folder, file));
+
+    await service.program.line(/\(ENGINE_GONE\); start the service again$/m);
+    assert.equal(await service.program.ended, 1, service.program.output);
+  },
+);
 
 test('a payment says whom it waits for, and so do those behind it', async () => {
   const service = await startService(folder);
@@ -80,8 +115,12 @@ describe('200 payments of 20 customers are booked once and in order', () => {
     await service.program.interrupt();
   });
 
-  test('by two processes on one file', async () => {
-    const services = await Promise.all([startService(folder), startService(folder)] as const);
+  test.each([
+    { where: 'two files', files: {} },
+    { where: 'one file, without a relay', files: { MALOTE_ENGINE: 'sqlite:payments.db' } },
+  ])('by two processes on $where', async ({ files }) => {
+    const start = () => startService(folder, files);
+    const services = await Promise.all([start(), start()] as const);
 
     await postAll(services);
 

@@ -3,9 +3,10 @@
  * Nothing here sleeps; a line that never comes ends with the test's time-out and the output so far.
  */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { delimiter, dirname, resolve } from 'node:path';
+import type { Readable } from 'node:stream';
 import { afterEach } from 'vitest';
 
 export interface Program {
@@ -45,6 +46,31 @@ export function runExample(path: string, options: ProgramOptions): Program {
     env: { ...plainEnvironment(), ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  return programOf(path, child, (signal) => void child.kill(signal));
+}
+
+/** `npm run` of a script of this repository. Signals go to all of its processes, as Ctrl+C does. */
+export function runScript(name: string, environment: Readonly<Record<string, string>>): Program {
+  const path = [dirname(process.execPath), process.env['PATH']].join(delimiter);
+  const child = spawn('npm', ['run', '-s', name], {
+    env: { ...plainEnvironment(), PATH: path, ...environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  });
+  return programOf(`npm run ${name}`, child, (signal) => {
+    try {
+      if (child.pid !== undefined) process.kill(-child.pid, signal);
+    } catch {
+      // All of them have ended already.
+    }
+  });
+}
+
+function programOf(
+  name: string,
+  child: ChildProcessByStdio<null, Readable, Readable>,
+  kill: (signal: NodeJS.Signals) => void,
+): Program {
   let output = '';
   let hasEnded = false;
   const waiting = new Set<() => void>();
@@ -75,7 +101,7 @@ export function runExample(path: string, options: ProgramOptions): Program {
         if (found === null && !hasEnded) return;
         waiting.delete(look);
         if (found !== null) done(found);
-        else failed(new Error(`${path} ended before the awaited line:\n${output}`));
+        else failed(new Error(`${name} ended before the awaited line:\n${output}`));
       };
       waiting.add(look);
       look();
@@ -90,10 +116,10 @@ export function runExample(path: string, options: ProgramOptions): Program {
     async lines(pattern, count) {
       await until((text) => ([...text.matchAll(pattern)].length >= count ? true : null));
     },
-    kill: (signal) => void child.kill(signal),
+    kill,
     ended,
     async interrupt() {
-      child.kill('SIGINT');
+      kill('SIGINT');
       assert.equal(await ended, 0, output);
     },
   };
@@ -115,7 +141,10 @@ export function assertPrintsItsComment(path: string, output: string): void {
 }
 
 /** What decides how an example runs is set by its test alone. */
-function plainEnvironment(): NodeJS.ProcessEnv {
-  const own = /^(MALOTE_ENGINE|PORT|WORKERS|TASKS|MAX_ATTEMPTS|CAPACITY|SEED|NODE_OPTIONS)$/;
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !own.test(name)));
+export function plainEnvironment(): NodeJS.ProcessEnv {
+  const own = /^(MALOTE_(ENGINE|STORE|CACHE)|PORT|PAYMENT_DEADLINE|RATES_.*)$/;
+  const other = /^(WORKERS|TASKS|MAX_ATTEMPTS|CAPACITY|SEED|NODE_OPTIONS|NO_COLOR|FORCE_COLOR)$/;
+  return Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !own.test(name) && !other.test(name)),
+  );
 }

@@ -8,6 +8,7 @@ import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const folder = temporaryFolder();
 const api = readFileSync('docs/api.md', 'utf8');
+const cache = readFileSync('docs/cache.md', 'utf8');
 const testing = readFileSync('docs/testing.md', 'utf8');
 
 test('every snippet compiles, after the first one of its page', { timeout: 120_000 }, async () => {
@@ -21,6 +22,9 @@ test('every snippet compiles, after the first one of its page', { timeout: 120_0
   }
   for (const [index, snippet] of snippets.entries()) {
     writeFileSync(join(folder, `api-${index + 1}.ts`), `${preamble}\n${snippet}`);
+  }
+  for (const [index, snippet] of snippetsOf(cache).entries()) {
+    writeFileSync(join(folder, `cache-${index + 1}.ts`), `${preamble}\n${snippet}`);
   }
   for (const [index, snippet] of snippetsOf(testing).entries()) {
     writeFileSync(join(folder, `testing-${index + 1}.ts`), snippet);
@@ -57,7 +61,8 @@ test('the test it shows is one that runs', () => {
 });
 
 test('every link leads somewhere', () => {
-  for (const page of [api, testing, readFileSync('docs/lifecycle.md', 'utf8')]) {
+  const others = ['docs/cli.md', 'docs/lifecycle.md'].map((page) => readFileSync(page, 'utf8'));
+  for (const page of [api, cache, testing, ...others]) {
     const links = page.matchAll(/\]\((?!https?:)([^)#]+)[^)]*\)/g);
     for (const [, target] of links) assert.ok(existsSync(join('docs', target!)), target);
   }

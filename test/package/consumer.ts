@@ -3,7 +3,11 @@
  * the packed package in an empty project.
  */
 import { createBus, message } from 'malote';
+import type { Config } from 'malote/cli';
 import { memory } from 'malote/memory';
+import type { rabbitmq } from 'malote/rabbitmq';
+import type { sqlite } from 'malote/sqlite';
+import type { testBus } from 'malote/testing';
 
 /** A Standard Schema by hand, so that a stranger needs no schema library. */
 const counted = {
@@ -16,6 +20,13 @@ const counted = {
       | undefined,
   },
 };
+
+/** Every entry, in types alone: none of them may need the types of a driver, or of Node. */
+export interface Entries {
+  readonly config: Config;
+  readonly engines: readonly (ReturnType<typeof sqlite> | ReturnType<typeof rabbitmq>)[];
+  readonly test: ReturnType<typeof testBus>;
+}
 
 const Counted = message('things.counted', { schema: counted });
 const bus = createBus({ engine: memory() });

@@ -5,6 +5,10 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'vitest';
 import { guarantees, guaranteesFile, render, type PromiseCase } from '../../scripts/guarantees.ts';
+import { reference, referenceFile } from '../../scripts/reference.ts';
+import { systemClock } from '../../src/clock.ts';
+import { createLogger } from '../../src/runtime/log.ts';
+import type { Transition } from '../../src/runtime/transition.ts';
 import type { Capabilities } from '../../src/transport/capabilities.ts';
 
 const strong: Capabilities = {
@@ -13,15 +17,49 @@ const strong: Capabilities = {
   fencing: true,
   dedupe: true,
   atomicSettle: true,
+  settlesForGood: true,
   survives: 'power-loss',
+  factsSurvive: 'power-loss',
+  keepsFacts: true,
   processes: 'many',
   transactions: true,
   coordination: true,
   maxBodyBytes: 5_000,
+  lookup: true,
+  counts: 'exact',
 };
 
 test('docs/guarantees.md is up to date', () => {
   assert.equal(readFileSync(guaranteesFile, 'utf8'), guarantees(), 'renew it by: npm run docs');
+});
+
+test('docs/views-and-events.md is up to date', () => {
+  assert.equal(readFileSync(referenceFile, 'utf8'), reference(), 'renew it by: npm run docs');
+});
+
+test('every event on that page says what happened, and every view has fields', () => {
+  const [views = '', events = ''] = reference().split('## Events');
+  const rows = [...events.matchAll(/^\| `([a-z-]+)` \|.*\|(.*)\|$/gm)];
+
+  assert.ok(rows.length > 30);
+  for (const [, kind, said] of rows) assert.ok(said?.trim() !== '', `${kind} has no comment`);
+  assert.match(views, /^\| `diedAt` \| `number` \|/m);
+});
+
+test('whatever is logged without being asked for is a sentence', () => {
+  const sentences: string[] = [];
+  const write = (_fields: object, sentence: string): void => void sentences.push(sentence);
+  const logger = createLogger(
+    { debug: write, info: write, warn: write, error: write },
+    systemClock,
+  );
+  const kinds = [...reference().matchAll(/^\| `([a-z-]+)` \| (?:info|warn|error) \|/gm)];
+  assert.ok(kinds.length > 15);
+
+  for (const [, kind] of kinds) logger.write({ kind, ids: [] } as unknown as Transition);
+
+  assert.equal(sentences.length, kinds.length);
+  for (const sentence of sentences) assert.match(sentence, / /);
 });
 
 test('an engine has a yes for a case only when it has all the case needs', () => {

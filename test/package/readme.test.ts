@@ -17,6 +17,29 @@ test('the quick start is the file, word for word, with its output', () => {
   assert.ok(readme.includes(`\`\`\`text\n${output}\n\`\`\``), 'the output differs');
 });
 
+/** Lines of a terminal, or of a page before anybody scrolls. */
+const screen = 24;
+
+test('the first screen has the promise, both commands and a real run', () => {
+  const shown = readme.split('\n').slice(0, screen).join('\n');
+
+  assert.match(shown, /^\*\*Race-free message processing for TypeScript\.\*\*/m);
+  assert.match(shown, /^npm ci && npm start\b/m);
+  assert.match(shown, /^npm ci && npm test\b/m);
+  assert.match(shown, /^```text\n(?:.+\n)+```$/m);
+});
+
+test('the first page names every engine there is', () => {
+  const { exports } = JSON.parse(readFileSync('package.json', 'utf8')) as { exports: object };
+  const entries = Object.keys(exports).map((entry) => entry.slice(2));
+  const engines = entries.filter((entry) => existsSync(`src/transports/${entry}`));
+  assert.ok(engines.includes('sqlite'));
+
+  const line = /^Engines: .*$/m.exec(readme)?.[0].toLowerCase() ?? '';
+
+  for (const engine of engines) assert.ok(line.includes(engine), `README: Engines: … ${engine}`);
+});
+
 test('every link leads somewhere', () => {
   const pages = ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md'];
   for (const page of pages) {

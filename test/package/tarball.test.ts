@@ -33,7 +33,7 @@ test('the tarball holds the build and its papers, nothing else', () => {
   const strangers = packed.files.filter(
     (path) =>
       !/^dist\/.*\.(js|d\.ts)$/.test(path) &&
-      !/^(docs\/.*\.md|examples\/.*\.(ts|md))$/.test(path) &&
+      !/^(docs\/.*\.(md|svg)|examples\/.*\.(ts|md))$/.test(path) &&
       !['package.json', ...papers].includes(path),
   );
   assert.deepEqual(strangers, []);
@@ -45,7 +45,7 @@ test('the tarball holds the build and its papers, nothing else', () => {
 test('the published manifest names no source, and the one in the repository is as before', () => {
   const published = readFileSync(join(project, 'node_modules/malote/package.json'), 'utf8');
 
-  assert.equal(published.includes('./src/'), false);
+  assert.equal(published.includes('"./src/'), false);
   assert.equal(
     readFileSync(join(workshop, 'package.json'), 'utf8'),
     readFileSync('package.json', 'utf8'),
@@ -91,4 +91,14 @@ test('a program compiles strictly against it and runs', { timeout: 120_000 }, as
   const ran = await node(['out/consumer.js'], { cwd: project });
   assert.equal(ran.status, 0, ran.output);
   assert.equal(ran.stdout, 'received 42\n');
+});
+
+test('a stranger starts the command line', async () => {
+  const asked = await npm(['exec', '--no', 'malote', '--', '--help'], { cwd: project });
+  assert.equal(asked.status, 0, asked.output);
+  assert.match(asked.stdout, /^Usage: malote COMMAND/);
+
+  const lost = await node(['node_modules/malote/dist/cli/malote.js', 'topics'], { cwd: project });
+  assert.equal(lost.status, 6, lost.output);
+  assert.match(lost.output, /CONFIG_MISSING/);
 });

@@ -107,7 +107,7 @@ describe('subscriptions', () => {
     [{ name: 'a', retry: { backoff: 100 } }, 'OPTION_INVALID'],
     [{ name: 'a', retry: { giveUpOn: ['Error'] } }, 'OPTION_INVALID'],
     [{ name: 'a', onDead: 'stop' }, 'OPTION_INVALID'],
-    [{ name: 'a', waiting: { order: 'overtake' } }, 'OPTION_UNKNOWN'],
+    [{ name: 'a', waiting: { ordre: 'overtake' } }, 'OPTION_UNKNOWN'],
     [{ name: 'a', maxDepth: -1 }, 'OPTION_INVALID'],
     [{ name: 'a', concurrencyByType: { note: 0 } }, 'OPTION_INVALID'],
   ])('%j: %s', (options, code) => {

@@ -85,7 +85,7 @@ describe.each(['lanes', 'partitions'] as const)('%s', (shape) => {
   test('past its deadline a waiting message is dead, and its key goes on', async () => {
     const Waiting = message<{ n: number }>('waiting', {
       orderBy: () => 'k',
-      waitFor: (data) => (data.n === 1 ? customer('never') : undefined),
+      waitFor: (data) => (data.n === 1 ? customer('never') : []),
     });
     const seen: number[] = [];
     await using t = await testBus({

@@ -31,6 +31,8 @@ const answers: readonly (readonly [string, (ctx: HandlerContext) => unknown])[] 
   ['an error as a reason to retry', (ctx) => ctx.retryIn('1h', loose(new Error('why')))],
   ['a reason of a megabyte', (ctx) => ctx.deadLetter('x'.repeat(1_000_000))],
   ['null, thrown', () => throwIt(null)],
+  ['a proxy that was revoked, thrown', () => throwIt(revoked())],
+  ['the same, by a promise', () => new Promise((resolve) => resolve(throwIt(revoked())))],
 ];
 
 describe.each(engines)('%s', (_name, engine) => {
@@ -38,7 +40,8 @@ describe.each(engines)('%s', (_name, engine) => {
     const bus = createBus({ engine: engine(), handleSignals: false, logger: false });
     const others = new Promise<void>((resolve) => {
       let seen = 0;
-      bus.consume(Note, { name: 'notes', retry: { attempts: 2 } }, (msg, ctx) => {
+      const retry = { attempts: 2, backoff: fixed(1), giveUpOn: [RangeError] };
+      bus.consume(Note, { name: 'notes', retry }, (msg, ctx) => {
         if (msg.data.n === 0) return answer(ctx);
         if (++seen === 20) resolve();
         return undefined;

@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict';
 import { createBus, MaloteError, message } from 'malote';
 import { memory } from 'malote/memory';
+import { rabbitmq } from 'malote/rabbitmq';
 import { settleTurns, testBus } from 'malote/testing';
+import * as v from 'valibot';
 import { describe, test } from 'vitest';
 import { z } from 'zod';
 import type { Engine, Outgoing } from '../../src/transport/transport.ts';
@@ -23,6 +25,19 @@ test('data is checked at publish and parsed at delivery, once', async () => {
   await t.publish(Order, { id: 'a', amount: '10.50' });
   await t.settle();
   assert.deepEqual(seen, [{ id: 'a', amount: 10.5 }]);
+});
+
+test('a schema of another library that keeps to Standard Schema serves as well', async () => {
+  const amount = v.pipe(v.string(), v.transform(Number), v.minValue(1));
+  const Other = message('other', { schema: v.object({ id: v.string(), amount }) });
+  const seen: number[] = [];
+  await using t = await testBus({
+    use: (bus) => bus.consume(Other, { name: 'others' }, (msg) => void seen.push(msg.data.amount)),
+  });
+  assert.equal(await codeOf(t.publish(Other, { id: 'a', amount: '0' })), 'DATA_INVALID');
+  await t.publish(Other, { id: 'a', amount: '10.50' });
+  await t.settle();
+  assert.deepEqual(seen, [10.5]);
 });
 
 test('the same dedupe key, or the same id, makes one message', async () => {
@@ -59,6 +74,37 @@ test('a delayed message is never early, and `at` is a delay until then', async (
   await t.clock.advance('30s');
   await t.settle();
   assert.deepEqual(seen, [1, 2]);
+});
+
+test('a check that takes long holds back what is published after it', async () => {
+  const answers = new Map<string, () => void>();
+  let isSlow = true;
+  const schema = z.object({
+    id: z.string().refine(async (id) => {
+      if (isSlow) await new Promise<void>((resolve) => answers.set(id, resolve));
+      return id !== 'bad';
+    }),
+  });
+  const Checked = message('checked', { schema, orderBy: () => 'k' });
+  const Plain = message<{ n: number }>('plain', { orderBy: () => 'k' });
+  const seen: string[] = [];
+  await using t = await testBus({
+    use: (bus) => bus.consume([Checked, Plain], { name: 'all' }, (msg) => void seen.push(msg.id)),
+  });
+
+  const calls = ['slow', 'bad', 'fast'].map((id) => t.publish(Checked, { id }, { id }));
+  const published = [...calls, t.publish(Plain, { n: 1 }, { id: 'plain' })];
+  const codes = Promise.all(published.map(codeOf));
+  for (const id of ['fast', 'bad', 'slow']) {
+    await settleTurns();
+    isSlow = id !== 'slow';
+    answers.get(id)!();
+  }
+
+  const none = 'nothing rejected';
+  assert.deepEqual(await codes, [none, 'DATA_INVALID', none, none]);
+  await t.settle();
+  assert.deepEqual(seen, ['slow', 'fast', 'plain']);
 });
 
 describe('a full subscription', () => {
@@ -138,6 +184,29 @@ test('a stop refuses those that wait for room, at once', async () => {
   assert.equal(await waiting, 'BUS_STOPPED');
 });
 
+test('a handler that waited for room when the bus stopped has spent no attempt', async () => {
+  const engine = memory();
+  const bus = createBus({ engine, handleSignals: false, logger: false });
+  await bus.subscribe('orders', Order, { maxDepth: 1 });
+  await bus.publish(Order, { id: 'a', amount: 1 });
+  const waits = new Promise<void>((resolve) => {
+    bus.consume(Note, { name: 'notes', retry: { attempts: 1 } }, async () => {
+      const waiting = bus.publish(Order, { id: 'b', amount: 1 }, { wait: '1h' });
+      resolve();
+      await waiting;
+    });
+  });
+  await bus.start();
+  await bus.publish(Note, { n: 1 });
+  await waits;
+  await bus.stop();
+
+  const later = createBus({ engine, handleSignals: false, logger: false });
+  const { ready, dead } = await later.subscriptions.stats('notes');
+  assert.deepEqual([ready, dead], [1, 0]);
+  await later.stop();
+});
+
 test('publishMany answers per item: accepted, refused, indeterminate', async () => {
   await using t = await testBus({ use: (bus) => bus.consume(Order, { name: 'orders' }, () => {}) });
   const results = await t.publishMany(Order, [
@@ -192,7 +261,10 @@ describe('bad options are refused by name, and nothing is stored', () => {
     [{ enigne: memory() }, 'OPTION_UNKNOWN'],
     [{ engine: {} }, 'OPTION_INVALID'],
     [{ engine: memory(), lease: '10ms' }, 'OPTION_INVALID'],
-    [{ engine: memory(), journal: 'all' }, 'OPTION_INVALID'],
+    [{ engine: memory(), journal: 'some' }, 'OPTION_INVALID'],
+    [{ engine: memory(), keepDone: '1d' }, 'OPTION_INVALID'],
+    [{ engine: memory(), journal: 'all', keepDone: '10ms' }, 'OPTION_INVALID'],
+    [{ engine: rabbitmq('amqp://localhost'), journal: 'all' }, 'CAPABILITY_MISSING'],
     [{ engine: memory(), maxBodyBytes: 0 }, 'OPTION_INVALID'],
   ])('createBus %#: %s', (options, code) => {
     assert.throws(() => createBus(options as never), { code });

@@ -27,6 +27,13 @@ export function mistakes(bus: Bus): void {
       msg.data.amount.toFixed(2);
     } else msg.data.amount.toFixed(2);
   });
+  // @ts-expect-error a transaction would be over before a promise is
+  void bus.transaction(async () => {});
+  bus.consume(Paid, { name: 'x', inbox: true }, async (_, ctx) => {
+    const sum: number = await ctx.transaction(() => 1);
+    // @ts-expect-error the same
+    await ctx.transaction(async () => sum);
+  });
   // @ts-expect-error a bus without transactions is not one with them
   const other: Bus<{ exec(sql: string): void }> = bus;
   void other;

@@ -31,6 +31,11 @@ export function npm(args: readonly string[], options: CommandOptions = {}): Prom
   return command('npm', args, options);
 }
 
+/** Runs a shell command; what follows it are its arguments, from `$0` on. */
+export function shell(line: string, ...args: readonly string[]): Promise<Finished> {
+  return command('/bin/sh', ['-c', line, ...args], {});
+}
+
 function command(
   program: string,
   args: readonly string[],

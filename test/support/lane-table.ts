@@ -34,7 +34,7 @@ export function bench(onDead: OnDead = 'skip'): Bench {
   let order = 0;
   const table = createLaneTable({
     subscription: 'billing',
-    settings: { onDead, waitingDeadlineMs: 1_000_000 },
+    settings: { onDead, waitingDeadlineMs: 1_000_000, waitingOrder: 'hold' },
     facts,
     nextLease: () => ({ id: ++leases, token: leases }),
     diverted: (entry) => void diverted.push(entry.message.id),
@@ -97,8 +97,9 @@ export function arrival(
 export function stepOf({ now }: { readonly now: number }): {
   readonly now: number;
   readonly journal: boolean;
+  readonly keepDoneMs: number;
 } {
-  return { now, journal: true };
+  return { now, journal: true, keepDoneMs: 0 };
 }
 
 export function entryOf(

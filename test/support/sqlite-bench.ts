@@ -25,7 +25,8 @@ import { sqlite, type SqliteTransaction } from '../../src/transports/sqlite/inde
 export interface SqliteBench {
   readonly path: string;
   readonly clock: VirtualClock;
-  open(): Promise<SqliteProcess>;
+  /** @param keepDoneMs - its journal keeps all, of done messages for so long */
+  open(keepDoneMs?: number): Promise<SqliteProcess>;
   /** A connection of the user's own, closed with the test. */
   connect(): DatabaseSync;
   /** All rows that a statement answers, as arrays. */
@@ -73,9 +74,9 @@ export function sqliteBench(): SqliteBench {
     path,
     clock,
     connect,
-    async open() {
+    async open(keepDoneMs = 0) {
       opened += 1;
-      return openProcess(path, clock, opened);
+      return openProcess(path, clock, { number: opened, keepDoneMs });
     },
     rows(sql) {
       const db = new DatabaseSync(path);
@@ -94,7 +95,7 @@ export function sqliteBench(): SqliteBench {
 async function openProcess(
   path: string,
   clock: VirtualClock,
-  number: number,
+  { number, keepDoneMs }: { readonly number: number; readonly keepDoneMs: number },
 ): Promise<SqliteProcess> {
   const events: EngineEvent[] = [];
   const failures: Error[] = [];
@@ -104,7 +105,10 @@ async function openProcess(
     newId: () => `${number}`,
     process: `process ${number}`,
     leaseMs,
-    journal: 'exceptions',
+    journal: keepDoneMs === 0 ? 'exceptions' : 'all',
+    keepDoneMs,
+    facts: null,
+    seal: () => assert.fail('nobody publishes without malote'),
     notify: (event) => void events.push(event),
     failed: (error) => void failures.push(error),
   });
@@ -155,6 +159,7 @@ export function specification(given: Partial<SubscriptionSpec> = {}): Subscripti
     onDead: 'skip',
     waits: true,
     waitingDeadlineMs: 3_600_000,
+    waitingOrder: 'hold',
     maxDepth: 1_000_000,
     from: 'kept',
     replace: false,

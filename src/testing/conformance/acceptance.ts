@@ -24,6 +24,25 @@ export const acceptance: readonly ConformanceCase[] = [
     },
   },
   {
+    id: 'accepted-kept-told',
+    promise: 'G1',
+    title: 'whoever publishes is told that nobody subscribes the topic yet, and only then',
+    needs: {},
+    async run(harness) {
+      const connection = await harness.open();
+      await connection.subscribe({ name: 'other', topics: ['other'] });
+
+      const batch = [{ id: 'a' }, { id: 'b', delayMs: 60_000 }, { id: 'c', topic: 'other' }];
+      const before = await connection.offer(...batch);
+      await connection.subscribe({});
+      const after = await connection.offer({ id: 'd' });
+
+      const kept = { kind: 'stored', kept: true };
+      assert.deepEqual(before, [kept, kept, { kind: 'stored' }]);
+      assert.deepEqual(after, [{ kind: 'stored' }]);
+    },
+  },
+  {
     id: 'accepted-survives-consumers',
     promise: 'G1',
     title: 'a message is kept until it is acknowledged, however many consumers die with it',

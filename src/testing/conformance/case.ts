@@ -26,6 +26,7 @@ export type PromiseId =
   | 'G1'
   | 'G2'
   | 'G3'
+  | 'G4'
   | 'G5'
   | 'G6'
   | 'G7'
@@ -42,6 +43,7 @@ export const promises: Readonly<Record<PromiseId, string>> = {
   G1: 'acceptance',
   G2: 'identity',
   G3: 'delivery',
+  G4: 'effects',
   G5: 'order',
   G6: 'leases',
   G7: 'attempts',
@@ -86,12 +88,17 @@ const reasons: Readonly<Record<keyof Capabilities, (promised: Capabilities) => s
   fencing: () => 'the engine does not check the lease when a message is settled',
   dedupe: () => 'the engine does not remember what was published',
   atomicSettle: () => 'an acknowledgement and what it publishes are stored one after the other',
+  settlesForGood: () => 'the server may forget the last settlements of a process that dies',
   survives: (promised) => `accepted messages survive ${promised.survives.replace('-', ' ')}`,
+  factsSurvive: (promised) => `facts survive ${promised.factsSurvive.replace('-', ' ')}`,
+  keepsFacts: () => 'the engine keeps facts for its own messages only',
   processes: (promised) =>
     promised.processes === 'one'
       ? 'the engine lives in one process'
       : 'the engine is shared by several processes',
-  transactions: () => "a publish cannot join the caller's own transaction",
+  transactions: () => "messages are not in a database of the caller's",
   coordination: () => 'the engine has no place where processes agree on a holder',
+  lookup: () => 'the engine cannot find a message by its id',
+  counts: () => 'the figures of a subscription are estimates',
   maxBodyBytes: (promised) => `a body may have ${promised.maxBodyBytes} bytes`,
 };

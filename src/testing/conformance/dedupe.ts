@@ -4,7 +4,8 @@ import assert from 'node:assert/strict';
 import type { PublishOutcome } from '../../transport/transport.ts';
 import type { ConformanceCase } from './case.ts';
 import { drain } from './flow.ts';
-import { ack, idsOf } from './settlements.ts';
+import type { Harness } from './harness.ts';
+import { ack, deadLetter, idsOf } from './settlements.ts';
 
 const dedupe = ['payment:7'];
 
@@ -172,7 +173,57 @@ export const dedupes: readonly ConformanceCase[] = [
       assert.deepEqual(idsOf(await drain(started, 1)), ['first']);
     },
   },
+  {
+    id: 'dedupe-outlives-message',
+    promise: 'G2',
+    title: 'a repetition is recognised as long as the first is there, and a week after it is done',
+    needs: { dedupe: true },
+    async run(harness) {
+      const { connection, consumer } = await harness.start(patient);
+      await connection.publish({ id: 'dead', dedupe: ['dead'] });
+      await connection.settled(deadLetter(await consumer.one()));
+      await connection.publish({ id: 'delayed', delayMs: 10 * dayMs, dedupe: ['delayed'] });
+      await connection.publish({ id: 'waiting', key: 'w', facts: [fact], dedupe: ['waiting'] });
+      await connection.publish({ id: 'ready', key: 'r', dedupe: ['ready'] });
+      await connection.close();
+
+      for (let weeks = 1; weeks <= 2; weeks++) {
+        await harness.clock.advance(8 * dayMs);
+        await expectKnown(harness, true);
+      }
+      const later = await harness.start(patient);
+      await later.connection.fulfil(fact);
+      const done = await drain(later, 3);
+      assert.deepEqual(idsOf(done).toSorted(), ['delayed', 'ready', 'waiting']);
+      assert.equal(await later.connection.store.cancel('dead'), 'cancelled');
+      await later.connection.close();
+
+      await harness.clock.advance(7 * dayMs - 60_000);
+      await expectKnown(harness, true);
+      await harness.clock.advance(dayMs);
+      await expectKnown(harness, false);
+    },
+  },
 ];
+
+const dayMs = 24 * 3_600_000;
+const fact = 'customer:1';
+const patient = { waitingDeadlineMs: 365 * dayMs };
+
+/** Publishes all of them again; the process has had the time to forget what it may. */
+async function expectKnown(harness: Harness, isKnown: boolean): Promise<void> {
+  const connection = await harness.open();
+  await connection.subscribe(patient);
+  await harness.quiet();
+  const ids = ['dead', 'delayed', 'waiting', 'ready'];
+  const outcomes = await connection.offer(...ids.map((id) => ({ id: `${id} 2`, dedupe: [id] })));
+  const stored: PublishOutcome = { kind: 'stored' };
+  assert.deepEqual(
+    outcomes,
+    ids.map((id) => (isKnown ? duplicateOf(id) : stored)),
+  );
+  await connection.close();
+}
 
 function duplicateOf(id: string): PublishOutcome {
   return { kind: 'duplicate', id };

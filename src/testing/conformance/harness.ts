@@ -9,6 +9,8 @@
  */
 
 import type { Coordination } from '../../transport/coordination.ts';
+import type { Capabilities } from '../../transport/capabilities.ts';
+import type { Effects } from '../../transport/effects.ts';
 import type { Store, SubscriptionView } from '../../transport/store.ts';
 import type {
   Delivery,
@@ -38,7 +40,7 @@ export interface Harness {
    * One more process, or one more connection of the process of another. Where the engine allows it,
    * a process shares nothing but the data with others.
    */
-  open(given?: { readonly beside: Connection }): Promise<Connection>;
+  open(given?: OpenOptions): Promise<Connection>;
   /** Begins a transaction of the caller's own. */
   begin(): CallerTransaction;
   /** A connection, its subscription and a consumer that has been granted nothing yet. */
@@ -53,7 +55,17 @@ export interface Harness {
   until(ready: () => boolean, missing: () => string): Promise<void>;
 }
 
-export type StartOptions = Partial<SubscriptionSpec> & { readonly slots?: number };
+export interface OpenOptions {
+  /** Whose process it is a connection of. */
+  readonly beside?: Connection;
+  /** Its journal keeps all, of done messages for so long. */
+  readonly keepDoneMs?: number;
+  /** Its journal keeps nothing. */
+  readonly journal?: 'off';
+}
+
+export type StartOptions = Partial<SubscriptionSpec> &
+  Pick<OpenOptions, 'keepDoneMs' | 'journal'> & { readonly slots?: number };
 
 export interface Started {
   readonly connection: Connection;
@@ -88,17 +100,22 @@ export interface Patience {
   readonly virtualMs: number;
   /** And how much real time at least, for an engine behind a network. */
   readonly realMs: number;
+  /** How much real time what is under way needs to come to an end; nothing without a network. */
+  readonly quietMs?: number;
 }
 
 /** One process as a case sees it. Whatever it does is shown to the {@link Watch}. */
 export interface Connection {
   readonly name: string;
+  readonly capabilities: Capabilities;
   /** Which process it is a connection of. */
   readonly process: string;
   readonly queue: Queue;
   readonly store: Store;
   /** For an engine that has it; whoever asks another for it fails. */
   readonly coordination: Coordination;
+  /** The same. */
+  readonly effects: Effects<never>;
   /** What the engine did by itself, as this process heard it. */
   readonly events: readonly EngineEvent[];
   subscribe(...given: readonly Partial<SubscriptionSpec>[]): Promise<void>;

@@ -84,7 +84,7 @@ export const histories: readonly ConformanceCase[] = [
     id: 'history-conservation',
     promise: 'G16',
     title: 'the figures of a subscription add up to what it accepted, at any moment',
-    needs: {},
+    needs: { counts: 'exact' },
     seeded: true,
     async run(harness) {
       const walk = await startWalk(harness, 'block');

@@ -14,7 +14,7 @@ import {
 import { ack, retry, usualTopic, type Draft } from './settlements.ts';
 
 const topics = new Set([usualTopic]);
-const atomic = { atomicSettle: true };
+const atomic = { atomicSettle: true, settlesForGood: true };
 
 test('a message that was accepted and never done is lost', () => {
   const history = newHistory('skip');
@@ -53,7 +53,7 @@ test('a message is done once, and does not come after it was cancelled', () => {
 
   come(history, { id: 'b' });
   history.died.add('a');
-  const apart = onceOnly(history, 'billing', { atomicSettle: false });
+  const apart = onceOnly(history, 'billing', { ...atomic, atomicSettle: false });
 
   assert.deepEqual(apart, ['b came after it was cancelled']);
   assert.equal(onceOnly(history, 'billing', atomic).at(-1), 'b came after it was cancelled');
@@ -67,6 +67,19 @@ test('a key is done in the order of acceptance, where one was before the other',
   for (const id of ['x', 'b', 'a']) done(history, id);
 
   assert.deepEqual(orderPerKey(history, 'billing'), ['key k: b was done before a']);
+});
+
+test('what a dead process settled may come again only where settlements may be forgotten', () => {
+  const history = newHistory('skip');
+  accept(history, { id: 'a' }, { id: 'b' });
+  for (const id of ['a', 'a', 'b', 'b']) done(history, id);
+  history.settledByDead.add('a');
+  const forgetting = { ...atomic, settlesForGood: false };
+
+  assert.equal(onceOnly(history, 'billing', atomic).length, 2);
+  assert.deepEqual(onceOnly(history, 'billing', forgetting), [
+    'b was acknowledged twice in billing',
+  ]);
 });
 
 test('the order of what was delayed, or died and was skipped, is its own', () => {

@@ -29,18 +29,21 @@ export function totalQueue(history: History, subscription: string, topics: Set<s
 
 /**
  * A message is done once, and after a cancel not delivered. Where a dead letter is not one step
- * with the removal of the message, a crash between the two leaves both.
+ * with the removal of the message, a crash between the two leaves both; and where settlements do
+ * not outlive their process for certain, what it settled may come again.
  */
 export function onceOnly(
   history: History,
   subscription: string,
-  { atomicSettle }: Pick<Capabilities, 'atomicSettle'>,
+  { atomicSettle, settlesForGood }: Pick<Capabilities, 'atomicSettle' | 'settlesForGood'>,
 ): string[] {
   const wrong: string[] = [];
   const seen = new Set<string>();
   for (const id of acked(history, subscription)) {
-    const mayBeTwo = !atomicSettle && history.died.has(id);
-    if (seen.has(id) && !mayBeTwo) wrong.push(`${id} was acknowledged twice in ${subscription}`);
+    const isCopy = !atomicSettle && history.died.has(id);
+    const isForgotten = !settlesForGood && history.settledByDead.has(id);
+    if (seen.has(id) && !isCopy && !isForgotten)
+      wrong.push(`${id} was acknowledged twice in ${subscription}`);
     seen.add(id);
   }
   for (const { delivery, at } of history.deliveries) {
@@ -55,7 +58,8 @@ export function onceOnly(
 /** The acks of a key follow the order of acceptance, where that order was promised. */
 export function orderPerKey(history: History, subscription: string): string[] {
   const byKey = new Map<string, Published[]>();
-  for (const id of acked(history, subscription)) {
+  // Whether it may be done again is for `onceOnly`.
+  for (const id of new Set(acked(history, subscription))) {
     const published = history.published.get(id);
     const key = published?.draft.key ?? null;
     if (published === undefined || key === null || !keepsOrder(history, published)) continue;

@@ -60,9 +60,7 @@ async function settleOne(walk: Walk, worker: Worker): Promise<void> {
   const delivery = worker.out.find(({ lease }) => lease.id === any.lease.id) ?? any;
   const settlement = someSettlement(walk, worker, delivery);
   // Without a key the others of a lease are nobody's followers, and stay valid.
-  const isSkipped = settlement.kind === 'dead-letter' && history.onDead === 'skip';
-  const goesOn = settlement.kind === 'ack' || isSkipped;
-  const endsLease = delivery.key !== null && !goesOn;
+  const endsLease = delivery.key !== null && settlement.kind !== 'ack';
   worker.out = worker.out.filter(
     (one) => one !== delivery && !(endsLease && one.lease.id === delivery.lease.id),
   );
@@ -74,6 +72,7 @@ async function settleOne(walk: Walk, worker: Worker): Promise<void> {
     outcome: 'unanswered',
   };
   history.settlements.push(record);
+  worker.settled.add(delivery.id);
   const outcomes = await worker.connection.settle(settlement).catch(() => null);
   record.outcome = outcomes?.[0] ?? 'unanswered';
 
@@ -103,6 +102,7 @@ async function crash(walk: Walk): Promise<void> {
   if (worker === undefined) return;
   leave(walk, worker);
   worker.connection.abandon();
+  for (const id of worker.settled) walk.history.settledByDead.add(id);
   await hire(walk);
 }
 
@@ -145,6 +145,7 @@ async function cancel(walk: Walk): Promise<void> {
   const id = pickFrom(walk, ids);
   const worker = someone(walk);
   if (id === undefined || worker === undefined) return;
+  if (!worker.connection.capabilities.lookup) return;
   const isUnknown = history.published.get(id)?.fate === 'maybe';
   const outcome = await worker.connection.store.cancel(id).catch(() => 'unanswered');
   if (outcome === 'cancelled') history.cancelled.set(id, history.now());

@@ -35,6 +35,8 @@ export interface Worker {
   stoodStill: boolean;
   isStill: boolean;
   isGone: boolean;
+  /** Ids of what it settled. */
+  readonly settled: Set<string>;
 }
 
 export async function hire(walk: Walk): Promise<void> {
@@ -55,6 +57,7 @@ export function workerOf({ history, harness }: Walk, connection: Connection): Wo
     stoodStill: false,
     isStill: false,
     isGone: false,
+    settled: new Set(),
   };
 }
 

@@ -18,6 +18,8 @@ export interface History {
   readonly cancelled: Map<string, number>;
   /** Ids that were dead at some time, or may have been. */
   readonly died: Set<string>;
+  /** Ids that a process settled, in whatever way, which crashed after that. */
+  readonly settledByDead: Set<string>;
   readonly fulfilled: Set<string>;
   /** Counts what happens; a later number means known later. */
   now(): number;
@@ -66,6 +68,7 @@ export function newHistory(onDead: OnDead): History {
     settlements: [],
     cancelled: new Map(),
     died: new Set(),
+    settledByDead: new Set(),
     fulfilled: new Set(),
     now: () => ++count,
   };

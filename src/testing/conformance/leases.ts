@@ -4,9 +4,30 @@ import assert from 'node:assert/strict';
 import type { Settlement } from '../../transport/transport.ts';
 import type { ConformanceCase } from './case.ts';
 import { drain, expectDone, expectState, idsByKey } from './flow.ts';
-import { ack, deadLetter, idsOf, messages, park, release, retry } from './settlements.ts';
+import { ack, deadLetter, idsOf, messages, numbered, park, release, retry } from './settlements.ts';
 
 export const leases: readonly ConformanceCase[] = [
+  {
+    id: 'settled-for-good',
+    promise: 'G6',
+    title: 'what was acknowledged does not come again, though its process dies in the next moment',
+    needs: { settlesForGood: true },
+    async run(harness) {
+      const { connection, consumer } = await harness.start();
+      const many = numbered('m', 100);
+      await connection.publish(...messages('k', ['a']), ...messages(null, many));
+      const held = await consumer.receive(101);
+
+      await connection.settled(...held.map((delivery) => ack(delivery)));
+      connection.abandon();
+
+      const next = await harness.open();
+      const others = next.consume();
+      others.grant(200);
+      await harness.clock.advance(harness.leaseMs + 1_000);
+      await others.nothing();
+    },
+  },
   {
     id: 'lease-fenced',
     promise: 'G6',

@@ -3,18 +3,18 @@
 import assert from 'node:assert/strict';
 import type { ConformanceCase } from './case.ts';
 import { drain, expectDone, expectState } from './flow.ts';
-import { ack, idsOf, messages, numbered, outgoing } from './settlements.ts';
+import { ack, idsOf, messages, numbered, outgoing, usualTopic } from './settlements.ts';
 
 export const limits: readonly ConformanceCase[] = [
   {
     id: 'full-refuses',
     promise: 'G11',
     title: 'a full subscription refuses what comes, and takes messages again when there is room',
-    needs: {},
+    needs: { counts: 'exact' },
     async run(harness) {
       const started = await harness.start({ maxDepth: 3 });
       const outcomes = await started.connection.offer(...messages('k', numbered('m', 5)));
-      const full = { kind: 'full', subscription: 'billing' };
+      const full = { kind: 'full', subscription: 'billing', topics: [usualTopic] };
 
       assert.deepEqual(
         outcomes.slice(0, 3),
@@ -36,7 +36,7 @@ export const limits: readonly ConformanceCase[] = [
     promise: 'G11',
     title:
       'messages that are delayed, at work, waiting or to be retried fill a subscription as well',
-    needs: {},
+    needs: { counts: 'exact' },
     async run(harness) {
       const { connection, consumer } = await harness.start({ maxDepth: 3 });
       await connection.publish(
@@ -55,7 +55,7 @@ export const limits: readonly ConformanceCase[] = [
     id: 'full-one-of-two',
     promise: 'G11',
     title: 'when one of the subscriptions is full, the message is stored in none',
-    needs: {},
+    needs: { counts: 'exact' },
     async run(harness) {
       const connection = await harness.open();
       await connection.subscribe({ name: 'roomy' }, { name: 'tight', maxDepth: 1 });
@@ -63,7 +63,7 @@ export const limits: readonly ConformanceCase[] = [
 
       const outcomes = await connection.offer({ id: 'b', key: 'k' });
 
-      assert.deepEqual(outcomes, [{ kind: 'full', subscription: 'tight' }]);
+      assert.deepEqual(outcomes, [{ kind: 'full', subscription: 'tight', topics: [usualTopic] }]);
       const roomy = connection.consume('roomy');
       await connection.settled(ack(await roomy.one()));
       roomy.grant(3);
@@ -92,7 +92,7 @@ export const limits: readonly ConformanceCase[] = [
 
       const outcomes = await connection.queue.forward(batch);
 
-      const full = { kind: 'full', subscription: 'tight' };
+      const full = { kind: 'full', subscription: 'tight', topics: ['a'] };
       const stored = { kind: 'stored' };
       assert.deepEqual(outcomes, [full, full, stored, full, stored]);
       const roomy = connection.consume('roomy');
@@ -178,6 +178,8 @@ export const limits: readonly ConformanceCase[] = [
       const connection = await harness.open();
       const again = connection.consume('in');
       again.grant(1);
+      // Long enough for an heir that nobody told of the death.
+      await harness.clock.advance(2 * harness.leaseMs);
       await harness.quiet();
       const happened = again.received.length === 0;
       const known = await Promise.all(publish.map(({ id }) => connection.store.get(id)));

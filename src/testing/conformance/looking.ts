@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import type { SubscriptionStats } from '../../transport/store.ts';
 import type { ConformanceCase } from './case.ts';
 import { drain, expectDone, expectState, viewOf } from './flow.ts';
-import type { Harness, Started } from './harness.ts';
+import type { Connection, Harness, Started } from './harness.ts';
 import { ack, deadLetter, idsOf, messages, numbered, retry } from './settlements.ts';
 
 export const looking: readonly ConformanceCase[] = [
@@ -12,14 +12,14 @@ export const looking: readonly ConformanceCase[] = [
     id: 'get-every-state',
     promise: 'G16',
     title: 'a message can be found by its id in whatever state it is',
-    needs: {},
+    needs: { lookup: true },
     async run(harness) {
       const { connection } = await inEveryState(harness);
 
       for (const state of states) {
         const view = await expectState(connection, `is ${state}`, state);
         assert.deepEqual(
-          [view.topic, view.subscription, view.key],
+          [view?.topic, view?.subscription, view?.key],
           ['order.placed', 'billing', `key of ${state}`],
         );
       }
@@ -32,7 +32,7 @@ export const looking: readonly ConformanceCase[] = [
     id: 'get-kept',
     promise: 'G16',
     title: 'a message that no subscription was there for can be found, and cancelled',
-    needs: {},
+    needs: { lookup: true },
     async run(harness) {
       const connection = await harness.open();
       await connection.publish(...messages('k', ['a', 'b']));
@@ -51,7 +51,7 @@ export const looking: readonly ConformanceCase[] = [
     id: 'get-history',
     promise: 'G16',
     title: 'what happened to a message beyond the ordinary is kept, oldest first',
-    needs: {},
+    needs: { lookup: true },
     async run(harness) {
       const first = await harness.start();
       await first.connection.publish({ id: 'm', key: 'k' });
@@ -61,7 +61,9 @@ export const looking: readonly ConformanceCase[] = [
       const connection = await harness.open();
       await connection.settled(deadLetter(await connection.consume().one()));
 
-      const { history, attempts } = await expectState(connection, 'm', 'dead');
+      const view = await expectState(connection, 'm', 'dead');
+      assert.ok(view);
+      const { history, attempts } = view;
 
       assert.equal(attempts, 3);
       assert.deepEqual(
@@ -79,7 +81,7 @@ export const looking: readonly ConformanceCase[] = [
     id: 'cancel-every-state',
     promise: 'G16',
     title: 'a message that is not at work can be cancelled, and is then never delivered again',
-    needs: {},
+    needs: { lookup: true },
     async run(harness) {
       const started = await inEveryState(harness);
       const { connection, consumer } = started;
@@ -103,7 +105,7 @@ export const looking: readonly ConformanceCase[] = [
     id: 'cancel-frees-key',
     promise: 'G16',
     title: 'when the message that holds its key is cancelled, those behind it go on',
-    needs: {},
+    needs: { lookup: true },
     async run(harness) {
       const { connection, consumer } = await harness.start();
       await connection.publish(...messages('retries', ['r1', 'r2', 'r3']));
@@ -127,7 +129,7 @@ export const looking: readonly ConformanceCase[] = [
     id: 'cancel-races-delivery',
     promise: 'G16',
     title: 'a cancel and a delivery at the same moment agree: cancelled, or at work, never both',
-    needs: {},
+    needs: { lookup: true },
     async run(harness) {
       const { connection, consumer } = await harness.start();
       const other = await harness.open();
@@ -206,12 +208,12 @@ export const looking: readonly ConformanceCase[] = [
     id: 'stats-every-state',
     promise: 'G16',
     title: 'the figures of a subscription say how many of its messages are in which state',
-    needs: {},
+    needs: { lookup: true, counts: 'exact' },
     async run(harness) {
       const { connection } = await inEveryState(harness);
       await connection.publish({ id: 'behind', key: 'key of waiting' });
 
-      const expected: SubscriptionStats = {
+      const expected: Omit<SubscriptionStats, 'oldestAt'> = {
         depth: 6,
         scheduled: 1,
         ready: 2,
@@ -222,17 +224,54 @@ export const looking: readonly ConformanceCase[] = [
         done: 1,
         cancelled: 0,
       };
-      assert.deepEqual({ ...(await connection.view()).stats }, expected);
+      assert.deepEqual(await figures(connection), expected);
       await connection.store.cancel('is ready');
       await connection.store.cancel('is dead');
 
-      assert.deepEqual(
-        { ...(await connection.view()).stats },
-        { ...expected, depth: 5, ready: 1, dead: 0, cancelled: 2 },
-      );
+      assert.deepEqual(await figures(connection), {
+        ...expected,
+        depth: 5,
+        ready: 1,
+        dead: 0,
+        cancelled: 2,
+      });
+    },
+  },
+  {
+    id: 'stats-oldest',
+    promise: 'G16',
+    title: 'a subscription says when the first message that it still has to deliver was accepted',
+    needs: { counts: 'exact' },
+    async run(harness) {
+      const { connection, consumer } = await harness.start({ onDead: 'block' });
+      const oldest = async (): Promise<number | null> => (await connection.view()).stats.oldestAt;
+      assert.equal(await oldest(), null, 'of none');
+      const begun = harness.clock.now();
+      await connection.publish({ id: 'later', delayMs: 120_000 });
+      assert.equal(await oldest(), null, 'of a scheduled one');
+
+      await connection.publish({ id: 'a', key: 'k' });
+      const first = await oldest();
+      assert.ok(first !== null && Math.abs(first - begun) < 1_000, `${first}, not ${begun}`);
+      await harness.clock.advance(1_000);
+      await connection.publish({ id: 'b', key: 'k' }, { id: 'c', facts: ['customer:1'] });
+      assert.equal(await oldest(), first, 'while it is leased no less than before');
+      await connection.settled(ack(await consumer.one()));
+      const second = await oldest();
+      assert.ok(second !== null && second >= first + 1_000, `${second} after ${first}`);
+
+      await connection.settled(deadLetter(await consumer.one()));
+      await connection.fulfil('customer:1');
+      await connection.settled(ack(await consumer.one()));
+      assert.equal(await oldest(), null, 'with a dead head, which waits for nobody');
     },
   },
 ];
+
+async function figures(connection: Connection): Promise<Omit<SubscriptionStats, 'oldestAt'>> {
+  const { oldestAt: _, ...counts } = (await connection.view()).stats;
+  return counts;
+}
 
 const states = ['scheduled', 'ready', 'leased', 'retrying', 'waiting', 'dead'] as const;
 

@@ -5,22 +5,28 @@
 
 import assert from 'node:assert/strict';
 import type { Clock, Timer } from '../../clock.ts';
+import type { Effects } from '../../transport/effects.ts';
 import type {
   Engine,
   EngineEvent,
+  Host,
   PublishOutcome,
   SettleOutcome,
   Settlement,
 } from '../../transport/transport.ts';
 import { seededRandom, sequentialIds } from '../seeded.ts';
-import type { Connection, Consumer, Harness } from './harness.ts';
+import type { Connection, Consumer, Harness, OpenOptions } from './harness.ts';
 import { outgoing, specification, usualSubscription, type Draft } from './settlements.ts';
 import { startConsumer } from './start-consumer.ts';
+
+interface Opening extends OpenOptions {
+  readonly number: number;
+}
 
 export async function openConnection(
   harness: Harness,
   engine: Engine,
-  { number, beside }: { readonly number: number; readonly beside: Connection | null },
+  { number, beside, ...keeping }: Opening,
 ): Promise<Connection> {
   const name = `process ${number}`;
   const process = beside?.process ?? name;
@@ -32,7 +38,9 @@ export async function openConnection(
     newId: sequentialIds(`p${number}-`),
     process,
     leaseMs: harness.leaseMs,
-    journal: 'exceptions',
+    ...journalOf(keeping),
+    facts: null,
+    seal: () => assert.fail('nobody publishes without malote'),
     notify: (event) => void events.push(event),
     failed: (error) => harness.watch.violation(`${name} failed: ${error.message}`),
   });
@@ -42,6 +50,7 @@ export async function openConnection(
   const store = life.answering(transport.store);
   const coordination =
     transport.coordination === null ? null : life.answering(transport.coordination);
+  const effects = transport.effects === null ? null : life.answering(transport.effects);
   let isOpen = true;
 
   const end = (): void => {
@@ -65,7 +74,12 @@ export async function openConnection(
       assert.ok(coordination, 'the engine has no locks and caches');
       return coordination;
     },
+    get effects() {
+      assert.ok(effects, 'the engine runs no functions in its transactions');
+      return watched(effects, (batch) => harness.watch.settling(name, batch));
+    },
     events,
+    capabilities: engine.capabilities,
     subscribe: (...given) =>
       queue.subscribe((given.length === 0 ? [{}] : given).map(specification)),
     offer: (...drafts) => offer(drafts),
@@ -109,6 +123,7 @@ export async function openConnection(
     },
     isOpen: () => isOpen,
     async close() {
+      harness.watch.closing(name);
       await transport.close();
       end();
     },
@@ -118,6 +133,32 @@ export async function openConnection(
       transport.abandon();
       life.end();
     },
+  };
+}
+
+function journalOf(given: OpenOptions): Pick<Host, 'journal' | 'keepDoneMs'> {
+  const { keepDoneMs = 0 } = given;
+  const { journal = keepDoneMs === 0 ? 'exceptions' : 'all' } = given;
+  return { journal, keepDoneMs };
+}
+
+/** An effect that was stored has acked its delivery. */
+function watched(
+  effects: Effects<never>,
+  settling: (batch: readonly Settlement[]) => void,
+): Effects<never> {
+  return {
+    recall: (arrivals) => effects.recall(arrivals),
+    run: (effect) =>
+      effects.run({
+        ...effect,
+        work(tx) {
+          const work = effect.work(tx);
+          const { delivery } = effect;
+          if (delivery !== null) settling([{ kind: 'ack', delivery, ...work }]);
+          return work;
+        },
+      }),
   };
 }
 

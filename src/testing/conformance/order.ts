@@ -268,4 +268,25 @@ export const orders: readonly ConformanceCase[] = [
       for (const id of ['r2', 'd2', 'w2']) await expectState(connection, id, 'ready');
     },
   },
+  {
+    id: 'order-handed-over',
+    promise: 'G5',
+    title: 'a long backlog keeps its order when one process stops and the next one dies at it',
+    needs: {},
+    async run(harness) {
+      const ids = numbered('m', 1_500);
+      const stopping = await harness.start();
+      await stopping.connection.publish(...messages('k', ids));
+      await stopping.consumer.one();
+      await stopping.connection.close();
+      const dying = await harness.start();
+      await dying.consumer.one();
+      await harness.crash(dying.connection);
+
+      const heir = await harness.start();
+      const done = await drain(heir, ids.length);
+
+      assert.deepEqual(idsOf(done), ids);
+    },
+  },
 ];

@@ -1,10 +1,11 @@
 /** G8: dead letters sent back. */
 
 import assert from 'node:assert/strict';
+import { settleTurns } from '../virtual-clock.ts';
 import type { ConformanceCase } from './case.ts';
-import type { Connection, Consumer } from './harness.ts';
+import type { Connection, Consumer, Started } from './harness.ts';
 import { drain, expectDone, expectState, idsByKey, viewOf } from './flow.ts';
-import { deadLetter, idsOf, messages, numbered, retry } from './settlements.ts';
+import { ack, deadLetter, idsOf, messages, numbered, retry } from './settlements.ts';
 
 export const redrives: readonly ConformanceCase[] = [
   {
@@ -26,6 +27,38 @@ export const redrives: readonly ConformanceCase[] = [
         [again.id, again.attempt, again.suspicion, again.body, again.headers],
         ['m', 1, 'none', body, '{"a":1}'],
       );
+    },
+  },
+  {
+    id: 'redrive-waits-anew',
+    promise: 'G8',
+    title: 'a message that died of waiting can be sent back, and waits for its fact anew',
+    needs: {},
+    async run(harness) {
+      const { connection, consumer } = await harness.start({ waitingDeadlineMs: 20_000 });
+      const facts = ['customer:1'];
+      await connection.publish({ id: 'm', key: 'k', facts }, { id: 'n', facts });
+      await harness.clock.advance(20_000);
+      for (const delivery of await consumer.receive(2)) {
+        await connection.settled(deadLetter(delivery, 'dependency-timeout', null));
+      }
+      const all = { all: true, subscription: 'billing' } as const;
+      assert.equal(await connection.store.redrive(all), 2);
+      consumer.grant(2);
+      await consumer.nothing();
+      await expectState(connection, 'm', 'waiting');
+
+      await harness.clock.advance(10_000);
+      await consumer.nothing();
+      await connection.fulfil('customer:1');
+
+      const again = await consumer.next(2);
+      assert.deepEqual(idsOf(again).toSorted(), ['m', 'n']);
+      assert.ok(again.every(({ waitTimedOut, attempt }) => !waitTimedOut && attempt === 1));
+      const view = await expectState(connection, 'm', 'leased');
+      if (view === null) return;
+      const events = view.history.map(({ event }) => event);
+      assert.ok(events.indexOf('redriven') < events.lastIndexOf('parked'), events.join());
     },
   },
   {
@@ -168,6 +201,30 @@ export const redrives: readonly ConformanceCase[] = [
     },
   },
   {
+    id: 'redrive-cut-short',
+    promise: 'G8',
+    title: 'a redrive that a crash cuts short loses nothing of its key, and repeating it is safe',
+    needs: {},
+    seeded: true,
+    async run(harness) {
+      const first = await harness.start({ onDead: 'divert' });
+      const ids = numbered('m', 500);
+      await first.connection.publish(...messages('k', ids));
+      await first.connection.settled(deadLetter(await first.consumer.one()));
+      await harness.quiet();
+      const all = { all: true, subscription: 'billing' } as const;
+      const redriving = first.connection.store.redrive(all).catch(() => 0);
+      await settleTurns(Math.floor(harness.random() * 10));
+      await harness.crash(first.connection);
+      await redriving;
+
+      const second = await harness.start({ onDead: 'divert' });
+      await second.connection.store.redrive(all);
+
+      assert.deepEqual([...(await drainUntil(second, ids.length))], ids);
+    },
+  },
+  {
     id: 'redrive-dies-again',
     promise: 'G8',
     title:
@@ -176,16 +233,18 @@ export const redrives: readonly ConformanceCase[] = [
     async run(harness) {
       const { connection, consumer } = await harness.start();
       await connection.publish({ id: 'm', key: 'k' });
-      await connection.settled(deadLetter(await consumer.one(), 'gave-up'));
+      const first = { name: 'Refused', message: 'the first time', stack: 'at a (a.ts:1:2)' };
+      await connection.settled(deadLetter(await consumer.one(), 'gave-up', first));
       await connection.store.redrive({ ids: ['m'], subscription: null });
-      await connection.settled(deadLetter(await consumer.one(), 'timed-out'));
+      const again = { name: 'Refused', message: 'again' };
+      await connection.settled(deadLetter(await consumer.one(), 'timed-out', again));
 
       const query = { subscription: null, id: 'm', cursor: null, limit: 10 };
       const { items } = await connection.store.dead(query);
 
       assert.deepEqual(
-        items.map(({ reason, attempts }) => [reason, attempts]),
-        [['timed-out', 1]],
+        items.map(({ reason, attempts, firstFailure }) => [reason, attempts, firstFailure]),
+        [['timed-out', 1, again]],
       );
     },
   },
@@ -193,7 +252,7 @@ export const redrives: readonly ConformanceCase[] = [
     id: 'cancel-blocked-head',
     promise: 'G8',
     title: 'cancelling the dead message that blocks a key removes it and lets the key go on',
-    needs: {},
+    needs: { lookup: true },
     async run(harness) {
       const started = await harness.start({ onDead: 'block' });
       const { connection, consumer } = started;
@@ -211,11 +270,31 @@ export const redrives: readonly ConformanceCase[] = [
   },
 ];
 
+/** Acks until so many different messages came. Answers them in the order of their first coming. */
+async function drainUntil(
+  { connection, consumer }: Started,
+  count: number,
+): Promise<ReadonlySet<string>> {
+  const came = new Set<string>();
+  consumer.grant(count);
+  while (came.size < count) {
+    const batch = [...(await consumer.next(1)), ...consumer.pending()];
+    await connection.settled(...batch.map((delivery) => ack(delivery)));
+    const again = batch.filter(({ id }) => came.has(id));
+    for (const { id } of batch) came.add(id);
+    consumer.grant(again.length);
+  }
+  return came;
+}
+
+/** What was out behind a dead one of its key comes again. */
 async function killAll(connection: Connection, consumer: Consumer, count: number): Promise<void> {
   consumer.grant(count);
   for (let killed = 0; killed < count; ) {
     const batch = [...(await consumer.next(1)), ...consumer.pending()];
-    await connection.settled(...batch.map((delivery) => deadLetter(delivery)));
-    killed += batch.length;
+    const outcomes = await connection.settle(...batch.map((delivery) => deadLetter(delivery)));
+    const dead = outcomes.filter((outcome) => outcome === 'settled').length;
+    consumer.grant(batch.length - dead);
+    killed += dead;
   }
 }

@@ -47,6 +47,7 @@ export function specification(given: Partial<SubscriptionSpec> = {}): Subscripti
     onDead: 'skip',
     waits: true,
     waitingDeadlineMs: 3_600_000,
+    waitingOrder: 'hold',
     maxDepth: 1_000_000,
     from: 'kept',
     replace: false,

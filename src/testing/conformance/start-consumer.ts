@@ -62,8 +62,9 @@ export function startConsumer(harness: Harness, options: ConsumerOptions): Consu
       return consumer.next(count);
     },
     async upTo(count) {
-      const first = await consumer.receive(1);
-      consumer.grant(count - 1);
+      // At once: what is granted after the first of a key has come waits for its lease to end.
+      consumer.grant(count);
+      const first = await consumer.next(1);
       await harness.quiet();
       return [...first, ...consumer.pending()];
     },

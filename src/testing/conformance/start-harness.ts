@@ -34,12 +34,19 @@ export function startHarness(
   const clock = virtualClock();
   const seen = watch();
   const connections: Connection[] = [];
+  let opened = 0;
   const transactions: CallerTransaction[] = [];
   const until = waiter(clock, patience);
+  const rest = async (): Promise<void> => {
+    await settleTurns();
+    if (patience.quietMs === undefined) return;
+    await pause(patience.quietMs);
+    await settleTurns();
+  };
   const quiet = async (): Promise<void> => {
-    await settleTurns();
+    await rest();
     await clock.advance(quietMs);
-    await settleTurns();
+    await rest();
   };
 
   const harness: RunningHarness = {
@@ -51,11 +58,11 @@ export function startHarness(
     watch: seen,
     until,
     quiet,
-    async open(given) {
-      const engine = connections.length === 0 ? harness.engine : subject.make();
-      const number = connections.length + 1;
-      const beside = given?.beside ?? null;
-      const connection = await openConnection(harness, engine, { number, beside });
+    async open(given = {}) {
+      const engine = opened === 0 ? harness.engine : subject.make();
+      opened += 1;
+      const number = opened;
+      const connection = await openConnection(harness, engine, { ...given, number });
       connections.push(connection);
       return connection;
     },
@@ -65,8 +72,10 @@ export function startHarness(
       transactions.push(transaction);
       return transaction;
     },
-    async start({ slots, ...given } = {}) {
-      const connection = await harness.open();
+    async start({ slots, keepDoneMs = 0, journal, ...given } = {}) {
+      const connection = await harness.open(
+        journal === undefined ? { keepDoneMs } : { journal, keepDoneMs },
+      );
       await connection.subscribe(given);
       const name = given.name ?? usualSubscription;
       const consumer = connection.consume(name, slots === undefined ? {} : { slots });
@@ -76,6 +85,7 @@ export function startHarness(
       for (const connection of dying) connection.abandon();
       const timed = harness.engine.capabilities.lease === 'timed';
       await clock.advance(timed ? leaseMs + quietMs : quietMs);
+      await rest();
     },
     async end() {
       for (const transaction of transactions) transaction.end();
@@ -90,13 +100,22 @@ export function startHarness(
 function waiter(clock: VirtualClock, patience: Patience): Harness['until'] {
   return async (ready, missing) => {
     const startedAt = systemClock.monotonic();
+    const graceMs = 5 * (patience.quietMs ?? 0);
     const isLong = (): boolean => systemClock.monotonic() - startedAt > patience.realMs;
     for (let waitedMs = 0; ; waitedMs += stepMs) {
       await settleTurns();
       if (ready()) return;
-      if (waitedMs < patience.virtualMs) await clock.advance(stepMs);
+      // Time that a case owns stands still while a network is given the time it needs.
+      if (systemClock.monotonic() - startedAt < graceMs) {
+        waitedMs -= stepMs;
+        await pause(2);
+      } else if (waitedMs < patience.virtualMs) await clock.advance(stepMs);
       else if (isLong()) assert.fail(missing());
-      else await new Promise<void>((resolve) => void systemClock.setTimer(resolve, 2));
+      else await pause(2);
     }
   };
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => void systemClock.setTimer(resolve, ms));
 }

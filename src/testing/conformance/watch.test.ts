@@ -1,8 +1,10 @@
 /** What is watched in every case is seen when it happens. */
 import assert from 'node:assert/strict';
 import { test } from 'vitest';
-import type { Delivery } from '../../transport/transport.ts';
+import type { Delivery, Engine } from '../../transport/transport.ts';
+import { memory } from '../../transports/memory/index.ts';
 import { ack, release } from './settlements.ts';
+import { startHarness } from './start-harness.ts';
 import { watch } from './watch.ts';
 
 test('a key in two hands is seen', () => {
@@ -22,19 +24,61 @@ test('a message without a key in two hands is seen', () => {
 });
 
 test('a hand-over after an end is none of two hands', () => {
-  for (const end of ['acked', 'released', 'lost', 'silent'] as const) {
+  for (const end of ['acked', 'released', 'lost', 'closing', 'silent'] as const) {
     const seen = watch();
     const a = delivery({ id: 'a', key: 'k' });
     seen.delivered('first', [a]);
     if (end === 'acked') seen.settling('first', [ack(a)]);
     if (end === 'released') seen.settling('first', [release(a)]);
     if (end === 'lost') seen.lost('first', [a.lease]);
+    if (end === 'closing') seen.closing('first');
     if (end === 'silent') seen.silent('first');
 
     seen.delivered('second', [delivery({ id: 'b', key: 'k', lease: 2 })]);
 
     assert.doesNotThrow(() => seen.verify(), end);
   }
+});
+
+test('a process that closes and is given what another one holds is seen', () => {
+  const seen = watch();
+  seen.closing('first');
+  seen.delivered('second', [delivery({ id: 'a' })]);
+  seen.delivered('first', [delivery({ id: 'a', lease: 2 })]);
+
+  assert.throws(() => seen.verify(), /message a of billing went to first with a while second held/);
+});
+
+test('what a process gives back may be delivered before it has closed', async () => {
+  const engine = memory();
+  let finish = (): void => undefined;
+  const finished = new Promise<void>((resolve) => void (finish = resolve));
+  const slow: Engine = {
+    ...engine,
+    async open(host) {
+      const transport = await engine.open(host);
+      return {
+        ...transport,
+        async close() {
+          await transport.close();
+          await finished;
+        },
+      };
+    },
+  };
+  const harness = startHarness({ make: () => slow }, 1);
+  const { connection, consumer } = await harness.start();
+  await connection.publish({ id: 'a' });
+  await consumer.one();
+  const other = (await harness.open()).consume();
+  other.grant(1);
+
+  const closed = connection.close();
+  await other.next(1);
+  finish();
+  await closed;
+
+  assert.doesNotThrow(() => harness.watch.verify());
 });
 
 test('a token that does not grow is seen', () => {

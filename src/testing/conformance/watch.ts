@@ -3,7 +3,8 @@
  *
  * - never more deliveries than granted, none after `stop`, `close` or `abandon`;
  * - the deliveries of one lease are neighbours, and belong to one key;
- * - no lane, and no message without a key, is leased twice at once by processes that answer;
+ * - no lane, and no message without a key, is leased twice at once by processes that answer and
+ *   are not closing;
  * - the token of a lane or message grows with every hand-over.
  *
  * A violation does not interrupt the case: it is kept, and ends it when it is done or fails.
@@ -17,6 +18,8 @@ export interface Watch {
   /** The process is about to ask for these; what it no longer claims may go to another one. */
   settling(process: string, batch: readonly Settlement[]): void;
   lost(process: string, leases: readonly Lease[]): void;
+  /** The process is about to close: others may have what it holds before it has closed. */
+  closing(process: string): void;
   /** A process that is gone, or stands still, has no say in who holds what until it is awake. */
   silent(process: string): void;
   awake(process: string): void;
@@ -36,6 +39,7 @@ export function watch(): Watch {
   const holdings = new Map<string, Holding>();
   const tokens = new Map<string, number>();
   const silent = new Set<string>();
+  const closing = new Set<string>();
 
   const drop = (matches: (holding: Holding) => boolean): void => {
     for (const [lane, holding] of holdings) if (matches(holding)) holdings.delete(lane);
@@ -49,7 +53,7 @@ export function watch(): Watch {
       held.messages.add(id);
       return;
     }
-    if (held !== undefined) {
+    if (held !== undefined && !closing.has(held.process)) {
       const who = `${held.process} held ${[...held.messages].join(', ')}`;
       violations.push(`${lane} went to ${process} with ${id} while ${who}`);
     }
@@ -72,7 +76,6 @@ export function watch(): Watch {
         const held = holdings.get(lane);
         if (held?.process !== process || held.lease.id !== delivery.lease.id) continue;
         held.messages.delete(delivery.id);
-        // A dead letter may shut the key, and so end the lease of those behind it.
         if (kind !== 'ack' || held.messages.size === 0) holdings.delete(lane);
       }
     },
@@ -80,6 +83,7 @@ export function watch(): Watch {
       const ids = new Set(leases.map(({ id }) => id));
       drop((holding) => holding.process === process && ids.has(holding.lease.id));
     },
+    closing: (process) => void closing.add(process),
     silent(process) {
       silent.add(process);
       drop((holding) => holding.process === process);

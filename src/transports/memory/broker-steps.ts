@@ -5,6 +5,7 @@
 
 import { forwardOne, type Stopped } from '../../transport/forward.ts';
 import type { Step } from '../../transport/lane-table.ts';
+import { checkUnchanged } from '../../transport/subscription-change.ts';
 import type {
   EngineEvent,
   Outgoing,
@@ -16,12 +17,14 @@ import {
   depthOf,
   nextNumber,
   queueFor,
+  queueOfKey,
   type Broker,
   type BrokerSubscription,
   type Carried,
 } from './broker.ts';
+import { remove } from './broker-members.ts';
 import { send } from './broker-queues.ts';
-import { checkUnchanged, dropKept, file, keep, keptFor, tooManyKept, unfile } from './catalog.ts';
+import { dropKept, file, fullOf, keep, keptFor, tooManyKept, unfile } from './catalog.ts';
 import { bury, deadOf, deadOfId, deadOfKey, unbury, type DeadRecord } from './dead-letters.ts';
 import { owned } from './owned.ts';
 import { storyOfReturn } from './returns.ts';
@@ -32,13 +35,13 @@ export interface Asking extends Step {
 
 export function publishOne(broker: Broker, given: Outgoing, asking: Asking): PublishOutcome {
   const full = firstFull(broker, [given], null);
-  if (full !== undefined) return { kind: 'full', subscription: full.spec.name };
+  if (full !== undefined) return fullOf(full.spec);
   const message = owned(given);
   const acceptedAt = asking.now;
   const members = broker.catalog.byTopic.get(message.topic) ?? [];
   if (members.length === 0) {
     const kept = { message, order: nextNumber(broker), acceptedAt };
-    if (keep(broker.catalog, kept)) return { kind: 'stored' };
+    if (keep(broker.catalog, kept)) return { kind: 'stored', kept: true };
     return { kind: 'refused', error: tooManyKept(message) };
   }
   for (const to of members) accept(broker, to, { message, acceptedAt, now: asking.now });
@@ -92,9 +95,12 @@ export function subscribeAll(
 ): void {
   checkUnchanged(broker.catalog, specifications);
   const filed = specifications.map((spec) => {
-    const one = broker.catalog.byName.get(spec.name) ?? createSubscription(broker, spec);
+    const known = broker.catalog.byName.get(spec.name);
+    const one = known ?? createSubscription(broker, spec);
     file(broker.catalog, one, spec);
     for (const member of one.members) member.changed();
+    if (known === undefined)
+      for (const connection of broker.connections) connection.registered(one);
     return one;
   });
   const adopted = new Set<Parameters<typeof dropKept>[1]>();
@@ -116,7 +122,12 @@ export function unsubscribeOne(broker: Broker, name: string): boolean {
   const gone = broker.catalog.byName.get(name);
   if (gone === undefined) return false;
   unfile(broker.catalog, gone);
-  for (const member of gone.members) member.forgotten();
+  const members = [...gone.members];
+  gone.members.clear();
+  for (const member of members) {
+    member.forgotten();
+    remove(broker, member);
+  }
   for (const record of deadOf(broker.dead, name)) unbury(broker.dead, record);
   return true;
 }
@@ -178,7 +189,7 @@ export function askToReopen(
 ): void {
   const order = { ...message, key, body: '' };
   const sending = { kind: 'reopen', message: order, acceptedAt: now, dueAt: now, now } as const;
-  send(broker, queueFor(broker, to, key), { ...sending, story: null });
+  send(broker, queueOfKey(broker, to, key), { ...sending, story: null });
 }
 
 /** Moves the dead letters of a key to those that return to it. Answers what was moved. */

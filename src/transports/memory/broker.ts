@@ -70,6 +70,7 @@ export interface Member {
   readonly subscription: BrokerSubscription;
   readonly channels: Set<Channel>;
   isLeaving: boolean;
+  readonly process: string;
   assigned(channel: Channel): void;
   /** Asks for a partition back, as soon as nothing of it is at work. */
   revoked(channel: Channel): void;
@@ -110,6 +111,8 @@ export interface BrokerConnection {
   alarm(at: number): void;
   /** Facts were added to the log. */
   tail(): void;
+  /** There is a subscription that was not there before. */
+  registered(subscription: BrokerSubscription): void;
   /** How much of the log it has read. */
   position: number;
   readonly ledger: Ledger;
@@ -214,7 +217,11 @@ export function confirm(broker: Broker): Promise<void> {
 }
 
 export function queueFor(broker: Broker, to: BrokerSubscription, key: string | null): BrokerQueue {
-  if (key === null || to.spec.order === 'none') return sharedQueue(to);
+  return key === null || to.spec.order === 'none' ? sharedQueue(to) : queueOfKey(broker, to, key);
+}
+
+/** Where the lane of a key is, also when the subscription orders by key no longer. */
+export function queueOfKey(broker: Broker, to: BrokerSubscription, key: string): BrokerQueue {
   return to.queues[1 + partitionOf(key, broker.partitionCount)]!;
 }
 

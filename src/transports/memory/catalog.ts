@@ -7,7 +7,7 @@
 
 import { MaloteError } from '../../errors.ts';
 import { createShelf, shelve, unshelve, type Shelf } from '../../transport/shelf.ts';
-import type { Outgoing, SubscriptionSpec } from '../../transport/transport.ts';
+import type { Outgoing, PublishOutcome, SubscriptionSpec } from '../../transport/transport.ts';
 
 /** A message that no subscription was there for. */
 export interface KeptMessage {
@@ -34,22 +34,8 @@ export function createCatalog<Member extends Subscribed>(): Catalog<Member> {
   return { byName: new Map(), byTopic: new Map(), kept: new Map(), keptById: new Map() };
 }
 
-/** Rejects specifications that contradict what is stored, before anything is changed. */
-export function checkUnchanged<Member extends Subscribed>(
-  catalog: Catalog<Member>,
-  specifications: readonly SubscriptionSpec[],
-): void {
-  for (const spec of specifications) {
-    const stored = catalog.byName.get(spec.name)?.spec;
-    if (stored === undefined || spec.replace) continue;
-    const change = changeBetween(stored, spec);
-    if (change === null) continue;
-    throw new MaloteError(
-      'SUBSCRIPTION_CHANGED',
-      `subscription "${spec.name}" is stored with ${change}; ` +
-        'replace it on purpose, or give the changed one another name',
-    );
-  }
+export function fullOf({ name, topics }: SubscriptionSpec): PublishOutcome {
+  return { kind: 'full', subscription: name, topics };
 }
 
 /** Files a subscription under its topics, those it had before included no longer. */
@@ -123,12 +109,4 @@ export function keptFor<Member extends Subscribed>(
     for (const kept of catalog.kept.get(topic)?.items ?? []) if (kept !== null) found.push(kept);
   }
   return found.toSorted((a, b) => a.order - b.order);
-}
-
-function changeBetween(stored: SubscriptionSpec, given: SubscriptionSpec): string | null {
-  const before = [...new Set(stored.topics)].toSorted().join(', ');
-  const after = [...new Set(given.topics)].toSorted().join(', ');
-  if (before !== after) return `the topics ${before}, not ${after}`;
-  if (stored.order !== given.order) return `the order "${stored.order}", not "${given.order}"`;
-  return null;
 }

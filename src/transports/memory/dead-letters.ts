@@ -5,7 +5,8 @@
 
 import type { Story } from '../../transport/lane-table.ts';
 import { createShelf, shelve, unshelve, type Shelf } from '../../transport/shelf.ts';
-import type { DeadLetter, DeadQuery, Page } from '../../transport/store.ts';
+import { isMeant, type DeadTraits } from '../../transport/dead-filter.ts';
+import type { DeadLetter, DeadQuery, Page, RedriveQuery } from '../../transport/store.ts';
 import type { DeadReason, Outgoing } from '../../transport/transport.ts';
 import { pageOf } from './pages.ts';
 
@@ -74,6 +75,28 @@ export function deadOfKey(letters: DeadLetters, subscription: string, key: strin
 
 export function deadOf(letters: DeadLetters, subscription: string): DeadRecord[] {
   return present(letters.bySubscription.get(subscription));
+}
+
+/** The dead letters that a query means, oldest death first. */
+export function redriven(letters: DeadLetters, query: RedriveQuery): DeadRecord[] {
+  if ('all' in query) {
+    const { only } = query;
+    const all = deadOf(letters, query.subscription);
+    return only === undefined ? all : all.filter((record) => isMeant(only, traitsOf(record)));
+  }
+  return query.ids
+    .flatMap((id) => deadOfId(letters, id))
+    .filter(({ subscription }) => (query.subscription ?? subscription) === subscription)
+    .toSorted((a, b) => a.number - b.number);
+}
+
+/** How many of them may go back. */
+export function mostRedriven(query: RedriveQuery): number {
+  return 'all' in query ? (query.limit ?? Infinity) : Infinity;
+}
+
+function traitsOf({ message, reason, key, diedAt, story }: DeadRecord): DeadTraits {
+  return { topic: message.topic, reason, key, diedAt, lastFailure: story?.lastFailure ?? null };
 }
 
 export function deadCount(letters: DeadLetters, subscription: string): number {

@@ -7,7 +7,8 @@
  * server; every connection to it stands for one process.
  */
 
-import { optionInvalid, optionUnknown } from '../../errors.ts';
+import { optionInvalid } from '../../errors.ts';
+import { checkNames } from '../../message/checks.ts';
 import type { Capabilities } from '../../transport/capabilities.ts';
 import type { Engine } from '../../transport/transport.ts';
 import { createBroker } from './broker.ts';
@@ -36,12 +37,17 @@ const lanesCapabilities: Capabilities = {
   fencing: true,
   dedupe: true,
   atomicSettle: true,
+  settlesForGood: true,
   survives: 'nothing',
+  factsSurvive: 'nothing',
+  keepsFacts: false,
   processes: 'one',
   transactions: false,
   coordination: true,
   // What a string of this machine may hold; a body is never copied.
   maxBodyBytes: 2 ** 29,
+  lookup: true,
+  counts: 'exact',
 };
 
 const partitionsCapabilities: Capabilities = {
@@ -51,6 +57,7 @@ const partitionsCapabilities: Capabilities = {
   fencing: false,
   dedupe: false,
   atomicSettle: false,
+  settlesForGood: true,
 };
 
 export function memory(options: MemoryOptions = {}): Engine {
@@ -63,6 +70,7 @@ export function memory(options: MemoryOptions = {}): Engine {
     address: newAddress(),
     capabilities: lanesCapabilities,
     open: async (host) => coordinated(openLanes(server, host), slots, host),
+    examine: async () => [],
   };
 }
 
@@ -73,7 +81,11 @@ function partitioned(partitions: number): Engine {
     name: 'memory',
     address: newAddress(),
     capabilities: partitionsCapabilities,
-    open: async (host) => coordinated(openPartitions(broker, host), slots, host),
+    async open(host) {
+      const facts = (await host.facts?.()) ?? null;
+      return coordinated(openPartitions(broker, host, facts), slots, host);
+    },
+    examine: async () => [],
   };
 }
 
@@ -87,9 +99,7 @@ function newAddress(): string {
 const known = ['shape', 'partitions'];
 
 function checkOptions(options: MemoryOptions): void {
-  for (const name of Object.keys(options)) {
-    if (!known.includes(name)) throw optionUnknown('memory()', name, known);
-  }
+  checkNames('memory()', options, known);
   const { shape = 'lanes', partitions = 8 } = options;
   if (shape !== 'lanes' && shape !== 'partitions') {
     throw optionInvalid('memory() shape', '"lanes" or "partitions"', shape);

@@ -18,8 +18,10 @@ import {
 } from '../../transport/lane-table.ts';
 import { forwardOne, type Stopped } from '../../transport/forward.ts';
 import { push } from '../../transport/lane-table-lanes.ts';
+import { entriesNamed } from '../../transport/lane-table-names.ts';
 import { endLeases } from '../../transport/lane-table-settle.ts';
 import { wake } from '../../transport/lane-table-wake.ts';
+import { checkUnchanged } from '../../transport/subscription-change.ts';
 import type {
   DeadReason,
   EngineEvent,
@@ -31,32 +33,49 @@ import type {
   SubscriptionSpec,
 } from '../../transport/transport.ts';
 import {
-  checkUnchanged,
   createCatalog,
   dropKept,
   file,
+  fullOf,
   keep,
   keptFor,
   tooManyKept,
   unfile,
   type Catalog,
 } from './catalog.ts';
-import { bury, createDeadLetters, deadOf, unbury, type DeadLetters } from './dead-letters.ts';
+import {
+  bury,
+  createDeadLetters,
+  deadOf,
+  deadOfId,
+  unbury,
+  type DeadLetters,
+} from './dead-letters.ts';
 import { createFinished, type Finished } from './finished.ts';
 import { owned } from './owned.ts';
-import { createRepetitions, remember, repeats, type Repetitions } from './repetitions.ts';
+import {
+  createRepetitions,
+  type Identity,
+  remember,
+  repeats,
+  type Repetitions,
+} from './repetitions.ts';
 
 /** A subscription with the messages it holds and the consumptions that compete for them. */
 export interface Served {
   spec: SubscriptionSpec;
   readonly table: LaneTable;
   readonly blockedKeys: Set<string>;
+  /** Of {@link Server.consumers}. */
   readonly consumers: Set<SessionPort>;
 }
 
 /** What the server knows of a connection. */
 export interface SessionPort {
   readonly holder: Holder;
+  readonly process: string;
+  /** Whether a consumption of it goes on. */
+  consumes(served: Served): boolean;
   /** Asks it to see soon whether it can be delivered something. */
   look(): void;
   /** Tells it soon that leases of one of its consumptions ended. */
@@ -73,6 +92,8 @@ export interface Server {
   readonly repetitions: Repetitions;
   readonly finished: Finished;
   readonly sessions: Set<SessionPort>;
+  /** By the name of a subscription: who consumes it, also while there is none of that name. */
+  readonly consumers: Map<string, Set<SessionPort>>;
   /** Of whoever takes the present step. */
   notify: (event: EngineEvent) => void;
   lastOrder: number;
@@ -81,19 +102,31 @@ export interface Server {
 
 const noFacts: readonly FactId[] = [];
 const stored: PublishOutcome = { kind: 'stored' };
+const storedForLater: PublishOutcome = { kind: 'stored', kept: true };
 
 export function createServer(): Server {
-  return {
+  const server: Server = {
     catalog: createCatalog(),
     facts: new Set(),
     dead: createDeadLetters(),
-    repetitions: createRepetitions(),
+    repetitions: createRepetitions((message) => isThere(server, message)),
     finished: createFinished(),
     sessions: new Set(),
+    consumers: new Map(),
     notify: () => undefined,
     lastOrder: 0,
     lastLease: 0,
   };
+  return server;
+}
+
+/** Whether a subscription, or the shelf of those without one, holds it, alive or dead. */
+function isThere({ catalog, dead }: Server, { id, topic }: Identity): boolean {
+  const isIt = ({ message }: { readonly message: Outgoing }): boolean => message.topic === topic;
+  const kept = catalog.keptById.get(id);
+  if (kept !== undefined && isIt(kept)) return true;
+  if (deadOfId(dead, id).some(isIt)) return true;
+  return [...catalog.byName.values()].some(({ table }) => entriesNamed(table, id).some(isIt));
 }
 
 export function publishAll(
@@ -142,7 +175,7 @@ function publishOne(
     if (id !== null) return { kind: 'duplicate', id };
   }
   for (const { spec, table } of members) {
-    if (depth(table) >= spec.maxDepth) return { kind: 'full', subscription: spec.name };
+    if (depth(table) >= spec.maxDepth) return fullOf(spec);
   }
   server.lastOrder += 1;
   const order = server.lastOrder;
@@ -152,7 +185,7 @@ function publishOne(
   }
   for (const served of members) accept(served, { message, order, acceptedAt }, step);
   if (message.dedupe.length > 0) remember(server.repetitions, message, step.now);
-  return stored;
+  return members.length === 0 ? storedForLater : stored;
 }
 
 interface Accepted {
@@ -310,5 +343,7 @@ function createServed(server: Server, spec: SubscriptionSpec): Served {
       server.notify({ kind: 'waiting', facts, subscription: name, id: message.id });
     },
   });
-  return { spec, table, blockedKeys: new Set(), consumers: new Set() };
+  const consumers = server.consumers.get(name) ?? new Set();
+  server.consumers.set(name, consumers);
+  return { spec, table, blockedKeys: new Set(), consumers };
 }

@@ -8,7 +8,13 @@
 
 import type { Timer } from '../../clock.ts';
 import { MaloteError } from '../../errors.ts';
-import { createHolder, nextDue, type Claimant, type Step } from '../../transport/lane-table.ts';
+import {
+  createHolder,
+  nextDue,
+  stepAt,
+  type Claimant,
+  type Step,
+} from '../../transport/lane-table.ts';
 import { claim, wantsSeclusion } from '../../transport/lane-table-claim.ts';
 import { giveBackAll, takeOver } from '../../transport/lane-table-settle.ts';
 import { promote } from '../../transport/lane-table-lanes.ts';
@@ -17,7 +23,9 @@ import { alert, type Served, type Server, type SessionPort } from './lanes-serve
 import { shuffleUnordered } from './shuffle.ts';
 
 interface Consumer extends Claimant {
-  readonly served: Served;
+  readonly name: string;
+  /** The subscription of its name; the one that is gone, until there is another one. */
+  served: Served;
   readonly sink: Sink;
   stopped: boolean;
 }
@@ -44,6 +52,8 @@ export function startSession(server: Server, host: Host): LanesSession {
 
   const port: SessionPort = {
     holder,
+    process: host.process,
+    consumes: (served) => consumers.some((one) => one.served === served && !one.stopped),
     endsAt: 0,
     takenOver: false,
     look() {
@@ -62,7 +72,7 @@ export function startSession(server: Server, host: Host): LanesSession {
 
   const stepNow = (): Step => {
     server.notify = host.notify;
-    return { now: clock.now(), journal: host.journal === 'exceptions' };
+    return stepAt(clock.now(), host);
   };
 
   const renew = (step: Step): void => {
@@ -103,6 +113,9 @@ export function startSession(server: Server, host: Host): LanesSession {
 
   const deliverAll = (step: Step): void => {
     turn += 1;
+    for (const consumer of consumers) {
+      consumer.served = server.catalog.byName.get(consumer.name) ?? consumer.served;
+    }
     const isSecluding = consumers.some(isSeclusionWanted);
     for (let index = 0; index < consumers.length; index++) {
       const consumer = consumers[(index + turn) % consumers.length]!;
@@ -168,6 +181,7 @@ export function startSession(server: Server, host: Host): LanesSession {
         slots: demand.slots,
         credit: 0,
         suspects: 0,
+        name: subscription,
         served,
         sink,
         stopped: false,

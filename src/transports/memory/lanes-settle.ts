@@ -24,6 +24,7 @@ import {
   type Served,
   type Server,
 } from './lanes-server.ts';
+import { rememberFromEnd } from './repetitions.ts';
 import { viewOf } from './views.ts';
 
 export function settleAll(
@@ -87,8 +88,9 @@ function acknowledge(
   const isFull = publish.length > 0 && fullFor(server, publish, served.spec.name) !== undefined;
   if (isFull) return 'full';
   ack(served.table, entry, step);
+  rememberFromEnd(server.repetitions, entry, step.now);
   if (entry.story !== null && entry.story.history.length > 0) {
-    finish(server.finished, viewOf(served.table, entry, { state: 'done' }));
+    finish(server.finished, viewOf(served.table, entry, { state: 'done' }), step);
   }
   for (const fact of opens) open(server, fact, step);
   if (publish.length > 0) publishAll(server, publish, step);

@@ -8,23 +8,23 @@ import type {
   CancelOutcome,
   MessageView,
   Page,
-  RedriveQuery,
   SubscriptionView,
   WaitingMessage,
   WaitingQuery,
 } from '../../transport/store.ts';
 import { dropKept } from './catalog.ts';
-import { deadCount, deadOf, deadOfId, deadOfKey, unbury, type DeadRecord } from './dead-letters.ts';
-import { finish } from './finished.ts';
+import { deadCount, deadOfId, deadOfKey, unbury, type DeadRecord } from './dead-letters.ts';
+import { finish, finishedNamed } from './finished.ts';
 import { alert, type Served, type Server } from './lanes-server.ts';
 import { pageOver } from './pages.ts';
+import { rememberFromEnd } from './repetitions.ts';
 import { storyOfReturn } from './returns.ts';
-import { viewOf, viewOfDead, viewOfKept, waitingView } from './views.ts';
+import { cancelledView, oldestOf, viewOf, viewOfDead, viewOfKept, waitingView } from './views.ts';
 
 const mostBlockedShown = 100;
 
 export function getViews(server: Server, id: string, step: Step): MessageView[] {
-  const views: MessageView[] = [...(server.finished.byId.get(id) ?? [])];
+  const views: MessageView[] = [...finishedNamed(server.finished, id, step.now)];
   const kept = server.catalog.keptById.get(id);
   if (kept !== undefined) views.push(viewOfKept(kept, step.now));
   for (const { table } of server.catalog.byName.values()) {
@@ -40,7 +40,8 @@ export function cancelOne(server: Server, id: string, step: Step): CancelOutcome
   const kept = server.catalog.keptById.get(id);
   if (kept !== undefined) {
     dropKept(server.catalog, kept);
-    finish(server.finished, { ...viewOfKept(kept, step.now), state: 'cancelled', readyAt: null });
+    rememberFromEnd(server.repetitions, kept, step.now);
+    finish(server.finished, cancelledView(viewOfKept(kept, step.now), step), step);
     outcome = 'cancelled';
   }
   for (const served of server.catalog.byName.values()) {
@@ -62,15 +63,17 @@ function cancelIn(
       if (outcome === 'not-found') outcome = 'leased';
       continue;
     }
-    finish(server.finished, viewOf(table, entry, { state: 'cancelled' }));
+    finish(server.finished, cancelledView(viewOf(table, entry), step), step);
     remove(table, entry, step);
+    rememberFromEnd(server.repetitions, entry, step.now);
     table.counts.cancelled += 1;
     outcome = 'cancelled';
   }
   for (const dead of deadOfId(server.dead, id)) {
     if (dead.subscription !== served.spec.name) continue;
-    finish(server.finished, { ...viewOfDead(dead), state: 'cancelled' });
+    finish(server.finished, cancelledView(viewOfDead(dead), step), step);
     unbury(server.dead, dead);
+    rememberFromEnd(server.repetitions, dead, step.now);
     table.counts.cancelled += 1;
     outcome = 'cancelled';
     openIfAlive(server, { served, key: dead.key }, step);
@@ -91,44 +94,39 @@ function openIfAlive(
   served.blockedKeys.delete(key);
 }
 
-/** The dead letters that a query means, oldest death first. */
-export function redriven(server: Server, query: RedriveQuery): DeadRecord[] {
-  if ('all' in query) return deadOf(server.dead, query.subscription);
-  return query.ids
-    .flatMap((id) => deadOfId(server.dead, id))
-    .filter(({ subscription }) => (query.subscription ?? subscription) === subscription)
-    .toSorted((a, b) => a.number - b.number);
-}
-
 /** Sends one dead letter back, or with it all of its key where they hold the key shut. */
 export function redriveOne(server: Server, dead: DeadRecord, step: Step): number {
   const served = server.catalog.byName.get(dead.subscription);
   if (served === undefined || !deadOfId(server.dead, dead.message.id).includes(dead)) return 0;
   const { key } = dead;
   if (key === null || !isShut(served, key)) {
-    push(served.table, revived(server, { served, dead }, step), step);
+    const into = served.spec.order === 'key' ? key : null;
+    push(served.table, revived(server, { served, dead, key: into }, step), step);
     alert(served);
     return 1;
   }
   const whole = deadOfKey(server.dead, dead.subscription, key);
-  const arrivals = whole.map((one) => revived(server, { served, dead: one }, step));
+  // They keep their key, whatever the order is by now: it is what those behind them wait for.
+  const arrivals = whole.map((one) => revived(server, { served, dead: one, key }, step));
   reopen(served.table, { key, arrivals }, step);
   served.blockedKeys.delete(key);
   alert(served);
   return whole.length;
 }
 
-function revived(
-  server: Server,
-  { served, dead }: { readonly served: Served; readonly dead: DeadRecord },
-  step: Step,
-): Arrival {
+interface Reviving {
+  readonly served: Served;
+  readonly dead: DeadRecord;
+  readonly key: string | null;
+}
+
+function revived(server: Server, { served, dead, key }: Reviving, step: Step): Arrival {
   unbury(server.dead, dead);
   server.lastOrder += 1;
-  const { message, key, acceptedAt } = dead;
+  const { message, acceptedAt } = dead;
   return {
     message,
-    key: served.spec.order === 'key' ? key : null,
+    key,
     tag: server.lastOrder,
     order: server.lastOrder,
     acceptedAt,
@@ -162,15 +160,20 @@ export function waitingPage(server: Server, query: WaitingQuery, step: Step): Pa
 }
 
 export function subscriptionViews(server: Server, step: Step): SubscriptionView[] {
-  return [...server.catalog.byName.values()].map(({ spec, table, blockedKeys }) => {
+  return [...server.catalog.byName.values()].map((served) => {
+    const { spec, table, blockedKeys } = served;
     promote(table, step);
     const { scheduled, ready, leased, retrying, waiting, done, cancelled } = table.counts;
     const dead = deadCount(server.dead, spec.name);
+    const consuming = [...served.consumers].filter((session) => session.consumes(served));
     return {
       ...spec,
       paused: table.paused,
       blockedKeys: [...blockedKeys].slice(0, mostBlockedShown),
+      consumers: new Set(consuming.map(({ process }) => process)).size,
+      partitions: null,
       stats: {
+        oldestAt: oldestOf(table.byTag.values()),
         depth: depth(table),
         scheduled,
         ready,

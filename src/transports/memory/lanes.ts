@@ -3,7 +3,7 @@
 import type { Store } from '../../transport/store.ts';
 import type { Host, Queue } from '../../transport/transport.ts';
 import type { Uncoordinated } from './coordination.ts';
-import { pageOfDead } from './dead-letters.ts';
+import { mostRedriven, pageOfDead, redriven } from './dead-letters.ts';
 import {
   forwardAll,
   markAll,
@@ -18,7 +18,6 @@ import {
   cancelOne,
   getViews,
   pause,
-  redriven,
   redriveOne,
   subscriptionViews,
   waitingPage,
@@ -30,6 +29,8 @@ export function openLanes(server: Server, host: Host): Uncoordinated {
     queue: queueOf(server, session),
     store: storeOf(server, session),
     join: null,
+    effects: null,
+    facts: null,
     close: async () => session.close(),
     abandon: () => session.abandon(),
   };
@@ -64,13 +65,14 @@ function storeOf(server: Server, session: LanesSession): Store {
       return pageOfDead(server.dead, query);
     },
     async redrive(which) {
-      const records = redriven(server, which);
+      const records = redriven(server.dead, which);
+      const most = mostRedriven(which);
       let count = 0;
       for (let start = 0; start < records.length; start += redriveChunk) {
         if (start > 0) await new Promise<void>((resolve) => void setImmediate(resolve));
         const step = session.act();
         for (const record of records.slice(start, start + redriveChunk)) {
-          count += redriveOne(server, record, step);
+          if (count < most) count += redriveOne(server, record, step);
         }
       }
       return count;

@@ -15,7 +15,9 @@ import {
   type Step,
 } from '../../transport/lane-table.ts';
 import { isShut, pushHeld, reopen, shut } from '../../transport/lane-table-lanes.ts';
-import type { FactId, Host, Lease, Sink, Suspicion } from '../../transport/transport.ts';
+import type { Facts } from '../../transport/facts.ts';
+import type { KnownFacts } from '../../transport/known-facts.ts';
+import type { FactId, Host, Lease, Need, Sink, Suspicion } from '../../transport/transport.ts';
 import {
   confirm,
   nextNumber,
@@ -39,7 +41,9 @@ export interface PartitionContext {
   readonly broker: Broker;
   readonly host: Host;
   readonly holder: Holder;
-  readonly facts: Set<FactId>;
+  readonly facts: { has(fact: FactId): boolean };
+  /** Null: facts are in the broker's own log. */
+  readonly apart: FactsApart | null;
   isOpen(): boolean;
   step(): Step;
   /** Looks soon for what can be delivered. */
@@ -49,10 +53,17 @@ export interface PartitionContext {
   diverted(member: PartitionMember, entry: Entry, step: Step): void;
 }
 
+/** Facts that are kept elsewhere, and what is known of them here. */
+export interface FactsApart {
+  readonly facts: Facts;
+  readonly known: KnownFacts;
+}
+
 /** A queue that was assigned: its channel, and the table that takes in what it pushes. */
 export interface Hold {
   readonly channel: Channel;
   readonly table: LaneTable;
+  readonly isShared: boolean;
   isDraining: boolean;
   /** More was asked of the broker: claims wait a turn for its answer. */
   isAsking: boolean;
@@ -87,6 +98,9 @@ export interface PartitionMember extends Member {
 /** Messages of a partition that may be here; those that are held back do not count. */
 const windowSize = 1_000;
 
+/** How long a question that was not answered rests. */
+export const askAgainMs = 100;
+const noNeeds: readonly Need[] = [];
 const noNotes: ReadonlyMap<string, Note> = new Map();
 
 export function takeHold(member: PartitionMember, channel: Channel): void {
@@ -100,6 +114,7 @@ export function takeHold(member: PartitionMember, channel: Channel): void {
     diverted: (entry, step) => context.diverted(member, entry, step),
     waits({ message }, facts) {
       const { name } = subscription.spec;
+      context.apart?.known.lacking(facts);
       context.host.notify({ kind: 'waiting', facts, subscription: name, id: message.id });
     },
   });
@@ -107,6 +122,7 @@ export function takeHold(member: PartitionMember, channel: Channel): void {
   member.holds.set(channel, {
     channel,
     table,
+    isShared: channel.queue.partition === null,
     isDraining: false,
     isAsking: false,
     readings: 0,
@@ -116,12 +132,24 @@ export function takeHold(member: PartitionMember, channel: Channel): void {
     const partition = partitionOf(key, context.broker.partitionCount);
     if (partition === queue.partition) shut(table, key, state);
   }
+  tellOf(member, channel, 'partition-taken');
   context.look();
+}
+
+function tellOf(
+  { context, subscription }: PartitionMember,
+  { queue }: Channel,
+  kind: 'partition-taken' | 'partition-let-go',
+): void {
+  const { partition } = queue;
+  const { name } = subscription.spec;
+  if (partition !== null) context.host.notify({ kind, subscription: name, partition });
 }
 
 /** Forgets a hold with all that stood in its table; the queue still has it. */
 export function dropHold(member: PartitionMember, hold: Hold): void {
   member.holds.delete(hold.channel);
+  tellOf(member, hold.channel, 'partition-let-go');
   for (const tag of hold.table.byTag.keys()) member.sources.delete(tag);
   for (const control of member.returns.keys()) {
     if (control.queue === hold.channel.queue) member.returns.delete(control);
@@ -132,18 +160,38 @@ export function dropHold(member: PartitionMember, hold: Hold): void {
 export function takePush(member: PartitionMember, hold: Hold, batch: readonly Carried[]): void {
   const { context, subscription } = member;
   const again = batch.filter(({ redelivered }) => redelivered).map(({ message }) => message.id);
-  if (again.length === 0 && hold.readings === 0) {
+  const needs = context.apart === null ? noNeeds : needsOf(subscription, batch);
+  if (again.length === 0 && needs.length === 0 && hold.readings === 0) {
     takeBatch(member, hold, { batch, notes: noNotes });
     return;
   }
   hold.readings += 1;
   hold.lastReading = hold.lastReading
+    .then(() => learn(context, needs))
     .then(() => readNotes(context.broker, subscription, again))
     .then((notes) => {
       hold.readings -= 1;
       if (!context.isOpen() || member.holds.get(hold.channel) !== hold) return;
       takeBatch(member, hold, { batch, notes });
     });
+}
+
+function needsOf({ notes }: BrokerSubscription, batch: readonly Carried[]): readonly Need[] {
+  return batch.flatMap(({ message, redelivered }) => {
+    const note = redelivered ? notes.get(message.id) : undefined;
+    return [...message.facts, ...(note?.needs ?? noNeeds), ...(note?.story?.parkedFor ?? noNeeds)];
+  });
+}
+
+/** Not before it is known how they stand: a deadline that is over would speak against them. */
+async function learn({ apart, host, isOpen }: PartitionContext, needs: readonly Need[]) {
+  while (apart !== null && isOpen()) {
+    try {
+      return await apart.known.learn(needs);
+    } catch {
+      await new Promise<void>((resolve) => void host.clock.setTimer(resolve, askAgainMs));
+    }
+  }
 }
 
 async function readNotes(

@@ -16,7 +16,7 @@ import {
   type PartitionContext,
   type PartitionMember,
 } from './partition-member.ts';
-import { viewOf } from './views.ts';
+import { cancelledView, viewOf } from './views.ts';
 
 export function createMember(
   context: PartitionContext,
@@ -31,6 +31,7 @@ export function createMember(
     sources: new Map(),
     returns: new Map(),
     isLeaving: false,
+    process: context.host.process,
     assigned: (channel) => takeHold(member, channel),
     revoked(channel) {
       const hold = member.holds.get(channel);
@@ -69,8 +70,6 @@ function forget(member: PartitionMember): void {
       if (held.claimant === consumer) lost.push({ id: held.id, token: held.token });
     }
     if (lost.length > 0) queueMicrotask(() => consumer.sink.lost(lost));
-    consumer.stopped = true;
-    consumer.credit = 0;
   }
   for (const hold of holds.values()) {
     endLeases(holder, hold.table, context.step());
@@ -93,8 +92,9 @@ function cancel(member: PartitionMember, id: string): CancelOutcome {
       if (outcome === 'not-found') outcome = 'leased';
       continue;
     }
-    finish(context.broker.finished, viewOf(table, entry, { state: 'cancelled' }));
-    remove(table, entry, context.step());
+    const step = context.step();
+    finish(context.broker.finished, cancelledView(viewOf(table, entry), step), step);
+    remove(table, entry, step);
     finishSource(member, entry);
     subscription.cancelledCount += 1;
     outcome = 'cancelled';

@@ -22,6 +22,7 @@ import {
   park,
   retry,
 } from '../../transport/lane-table-settle.ts';
+import { prepareEach, type Pending } from '../../transport/step-by-step.ts';
 import type { Delivery, Settlement, SettleOutcome } from '../../transport/transport.ts';
 import { confirm } from './broker.ts';
 import { appendFacts } from './broker-facts.ts';
@@ -38,13 +39,6 @@ import { viewOf } from './views.ts';
 
 type MemberOf = (subscription: string) => PartitionMember | undefined;
 
-/** Whether a batch can be settled in one synchronous step. */
-export function isPlain(batch: readonly Settlement[]): boolean {
-  return batch.every(
-    (one) => one.kind === 'ack' && one.opens.length === 0 && one.publish.length === 0,
-  );
-}
-
 export function settlePlain(
   batch: readonly Settlement[],
   { memberOf, step }: { readonly memberOf: MemberOf; readonly step: Step },
@@ -57,86 +51,64 @@ export function settlePlain(
   });
 }
 
-/** What the settlements of a connection that are under way leave open. */
-export interface Pending {
-  /** Deliveries that are being settled, by lease and tag. */
-  readonly deliveries: Set<string>;
-  /** Leases of lanes: nobody's turn comes, or the lease ends. */
-  readonly leases: Map<number, 'stuck' | 'ended'>;
-}
-
 export interface Prepared {
   readonly batch: readonly Settlement[];
   /** Acks whose publishes found no room, and what stands behind them. */
   readonly full: ReadonlySet<Settlement>;
   readonly memberOf: MemberOf;
+  /** What is stored, or found out, elsewhere. */
+  readonly stored: Promise<unknown>;
 }
 
-/**
- * Stores what has to be stored before the acks, in the very call: what a handler publishes keeps
- * its place among the other publishes of its process.
- */
+/** Stores what has to be stored before the acks, in the very call. */
 export function prepare(
   context: PartitionContext,
   batch: readonly Settlement[],
   { memberOf, pending }: { readonly memberOf: MemberOf; readonly pending: Pending },
 ): Prepared {
-  const full = new Set<Settlement>();
-  for (const settlement of batch) {
-    const { delivery } = settlement;
-    const found = findHeld(memberOf, delivery);
-    const name = nameOf(delivery);
-    if (found === null || pending.deliveries.has(name)) continue;
-    pending.deliveries.add(name);
-    const doubt = delivery.key === null ? undefined : pending.leases.get(delivery.lease.id);
-    if (doubt === 'ended') continue;
-    const isFull = doubt === 'stuck' || !prepareOne(context, settlement, found);
-    // Behind a message that found no room, the lease is still held and nobody's turn has come.
-    if (isFull) full.add(settlement);
-    if (delivery.key === null) continue;
-    if (isFull) pending.leases.set(delivery.lease.id, 'stuck');
-    else if (endsLease(settlement, found)) pending.leases.set(delivery.lease.id, 'ended');
-  }
-  return { batch, full, memberOf };
+  const stored: Promise<unknown>[] = [];
+  const full = prepareEach(batch, pending, {
+    find: (delivery) => findHeld(memberOf, delivery),
+    prepare: (settlement, found) => prepareOne(context, { settlement, found, stored }),
+  });
+  const all = Promise.all(stored);
+  all.catch(() => undefined);
+  return { batch, full, memberOf, stored: all };
 }
 
-/** The batch is settled: nothing of it is open any more. */
-export function forgetPending({ deliveries, leases }: Pending, { batch }: Prepared): void {
-  for (const { delivery } of batch) {
-    deliveries.delete(nameOf(delivery));
-    leases.delete(delivery.lease.id);
-  }
-}
-
-function nameOf({ lease, tag }: Delivery): string {
-  return `${lease.id} ${tag}`;
+interface Preparing {
+  readonly settlement: Settlement;
+  readonly found: Found;
+  /** What is stored, or found out, elsewhere. */
+  readonly stored: Promise<unknown>[];
 }
 
 /** Answers false when there is no room for what an ack publishes. */
-function prepareOne(context: PartitionContext, settlement: Settlement, found: Found): boolean {
-  const { broker, host } = context;
+function prepareOne(context: PartitionContext, preparing: Preparing): boolean {
+  const { broker, host, apart } = context;
+  const { settlement, found, stored } = preparing;
   if (settlement.kind === 'dead-letter') writeNote(found.member, found.entry, 'dying');
+  if (settlement.kind === 'park' && apart !== null) {
+    stored.push(apart.known.learn(settlement.facts));
+  }
   if (settlement.kind !== 'ack') return true;
   const { opens, publish, delivery } = settlement;
   if (firstFull(broker, publish, delivery.subscription) !== undefined) return false;
   const asking = { ...context.step(), notify: host.notify };
   for (const message of publish) publishOne(broker, message, asking);
   const changes = opens.map((fact) => ({ fact, state: 'fulfilled' }) as const);
-  if (changes.length > 0) appendFacts(broker, changes);
+  if (changes.length === 0) return true;
+  if (apart === null) appendFacts(broker, changes);
+  else stored.push(apart.facts.mark(changes));
   return true;
-}
-
-function endsLease({ kind }: Settlement, { member }: Found): boolean {
-  if (kind === 'ack') return false;
-  return kind !== 'dead-letter' || member.subscription.spec.onDead !== 'skip';
 }
 
 /** Settles what was prepared, as soon as that is confirmed. */
 export async function settlePrepared(
   context: PartitionContext,
-  { batch, full, memberOf }: Prepared,
+  { batch, full, memberOf, stored }: Prepared,
 ): Promise<SettleOutcome[]> {
-  await confirm(context.broker);
+  await Promise.all([confirm(context.broker), stored]);
   if (!context.isOpen()) throw cutOff();
   const dead: (() => void)[] = [];
   const outcomes = batch.map((settlement): SettleOutcome => {
@@ -199,7 +171,7 @@ function acknowledge({ member, hold, entry }: Found, step: Step): void {
   ack(hold.table, entry, step);
   member.subscription.doneCount += 1;
   if (entry.story !== null && entry.story.history.length > 0) {
-    finish(member.context.broker.finished, viewOf(hold.table, entry, { state: 'done' }));
+    finish(member.context.broker.finished, viewOf(hold.table, entry, { state: 'done' }), step);
   }
   finishSource(member, entry);
 }

@@ -11,29 +11,45 @@ import type {
   CancelOutcome,
   MessageView,
   Page,
-  RedriveQuery,
+  PartitionView,
   Store,
   SubscriptionView,
   WaitingMessage,
   WaitingQuery,
 } from '../../transport/store.ts';
 import type { Host } from '../../transport/transport.ts';
-import { confirm, depthOf, type Broker, type BrokerSubscription, type Carried } from './broker.ts';
+import {
+  confirm,
+  depthOf,
+  partitionsOf,
+  type Broker,
+  type BrokerQueue,
+  type BrokerSubscription,
+  type Carried,
+} from './broker.ts';
 import { ackCarried } from './broker-queues.ts';
 import { askToReopen, dropReturning, redriveRecord } from './broker-steps.ts';
 import { dropKept } from './catalog.ts';
 import {
   deadCount,
-  deadOf,
   deadOfId,
   deadOfKey,
+  mostRedriven,
   pageOfDead,
+  redriven,
   unbury,
   type DeadRecord,
 } from './dead-letters.ts';
-import { finish } from './finished.ts';
+import { finish, finishedNamed } from './finished.ts';
 import { pageOver } from './pages.ts';
-import { viewOf, viewOfCarried, viewOfDead, viewOfKept, waitingView } from './views.ts';
+import {
+  cancelledView,
+  viewOf,
+  viewOfCarried,
+  viewOfDead,
+  viewOfKept,
+  waitingView,
+} from './views.ts';
 
 export interface Looking {
   readonly broker: Broker;
@@ -53,7 +69,10 @@ export function storeOf({ broker, host, act }: Looking): Store {
     async redrive(which) {
       const asking = { ...act(), notify: host.notify };
       let count = 0;
-      for (const record of redriven(broker, which)) count += redriveRecord(broker, record, asking);
+      const most = mostRedriven(which);
+      for (const record of redriven(broker.dead, which)) {
+        if (count < most) count += redriveRecord(broker, record, asking);
+      }
       await confirm(broker);
       return count;
     },
@@ -72,7 +91,7 @@ export function storeOf({ broker, host, act }: Looking): Store {
 }
 
 function getViews(broker: Broker, id: string, step: Step): MessageView[] {
-  const views: MessageView[] = [...(broker.finished.byId.get(id) ?? [])];
+  const views: MessageView[] = [...finishedNamed(broker.finished, id, step.now)];
   const kept = broker.catalog.keptById.get(id);
   if (kept !== undefined) views.push(viewOfKept(kept, step.now));
   for (const subscription of broker.catalog.byName.values()) {
@@ -98,7 +117,7 @@ function cancelOne(broker: Broker, id: string, step: Step): CancelOutcome {
   const kept = broker.catalog.keptById.get(id);
   if (kept !== undefined) {
     dropKept(broker.catalog, kept);
-    finish(broker.finished, { ...viewOfKept(kept, step.now), state: 'cancelled', readyAt: null });
+    finish(broker.finished, cancelledView(viewOfKept(kept, step.now), step), step);
     outcome = 'cancelled';
   }
   for (const subscription of broker.catalog.byName.values()) {
@@ -116,7 +135,7 @@ function cancelIn(
 ): CancelOutcome[] {
   const outcomes = [...subscription.members].map((member) => member.cancel(id));
   const cancelled = (view: MessageView): void => {
-    finish(broker.finished, { ...view, state: 'cancelled', readyAt: null });
+    finish(broker.finished, cancelledView(view, step), step);
     subscription.cancelledCount += 1;
     outcomes.push('cancelled');
   };
@@ -159,14 +178,6 @@ function isTaken({ members }: BrokerSubscription, id: string): boolean {
   return [...members].some((member) => member.find(id).length > 0);
 }
 
-function redriven(broker: Broker, query: RedriveQuery): DeadRecord[] {
-  if ('all' in query) return deadOf(broker.dead, query.subscription);
-  return query.ids
-    .flatMap((id) => deadOfId(broker.dead, id))
-    .filter(({ subscription }) => (query.subscription ?? subscription) === subscription)
-    .toSorted((a, b) => a.number - b.number);
-}
-
 function waitingPage(broker: Broker, query: WaitingQuery, step: Step): Page<WaitingMessage> {
   const { subscription, fact } = query;
   const wanted = [...broker.catalog.byName].filter(([name]) => (subscription ?? name) === name);
@@ -204,12 +215,16 @@ function subscriptionViews(broker: Broker, step: Step): SubscriptionView[] {
       }
     }
     const depth = depthOf(subscription);
+    const consuming = [...subscription.members].filter(({ isLeaving }) => !isLeaving);
     const blocked = [...shut].filter(([, state]) => state === 'blocked').map(([key]) => key);
     return {
       ...spec,
       paused: isPaused,
       blockedKeys: blocked.slice(0, 100),
+      consumers: new Set(consuming.map(({ process }) => process)).size,
+      partitions: partitionsOf(subscription).map(ownerOf),
       stats: {
+        oldestAt: oldestIn(subscription),
         depth,
         scheduled: delayedCount,
         ready: depth - delayedCount - leased - retrying - waiting,
@@ -222,4 +237,16 @@ function subscriptionViews(broker: Broker, step: Step): SubscriptionView[] {
       },
     };
   });
+}
+
+function ownerOf({ channels }: BrokerQueue, index: number): PartitionView {
+  const [channel] = channels;
+  return { index, owner: channel?.member.process ?? null };
+}
+
+function oldestIn({ carried }: BrokerSubscription): number | null {
+  for (const { acceptedAt, state, isBuried } of carried.values()) {
+    if (state !== 'delayed' && !isBuried) return acceptedAt;
+  }
+  return null;
 }

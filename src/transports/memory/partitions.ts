@@ -5,64 +5,48 @@
 
 import type { Timer } from '../../clock.ts';
 import { MaloteError } from '../../errors.ts';
-import { createHolder, nextDue, type Step } from '../../transport/lane-table.ts';
+import { createHolder, nextDue, stepAt, type Step } from '../../transport/lane-table.ts';
 import { coveredBy, giveBackAll } from '../../transport/lane-table-settle.ts';
 import { wake } from '../../transport/lane-table-wake.ts';
-import type {
-  Consumption,
-  Demand,
-  Host,
-  Queue,
-  Settlement,
-  SettleOutcome,
-  Sink,
-} from '../../transport/transport.ts';
 import {
-  confirm,
-  nextNumber,
-  type Broker,
-  type BrokerConnection,
-  type BrokerSubscription,
-} from './broker.ts';
+  createPending,
+  forgetPending,
+  isPlain,
+  type Pending,
+} from '../../transport/step-by-step.ts';
+import { isSeclusionWanted } from '../../transport/table-claims.ts';
+import type { Facts } from '../../transport/facts.ts';
+import { createKnownFacts } from '../../transport/known-facts.ts';
+import type { FactId, Host, Queue, Settlement, SettleOutcome } from '../../transport/transport.ts';
+import { confirm, nextNumber, type Broker, type BrokerConnection } from './broker.ts';
 import { tick } from './broker-queues.ts';
 import { appendFacts, readOn, replay } from './broker-facts.ts';
 import type { Uncoordinated } from './coordination.ts';
 import { createLedger, keepLedger, workName } from './broker-ledgers.ts';
-import { comeBack, join, leave, letGo, remove as removeMember } from './broker-members.ts';
+import { letGo, remove as removeMember } from './broker-members.ts';
 import { forwardAll, publishOne, subscribeAll, unsubscribeOne } from './broker-steps.ts';
-import {
-  claimAll,
-  handOut,
-  isSeclusionWanted,
-  promoteAll,
-  type Handing,
-} from './partition-claim.ts';
+import { claimAll, handOut, promoteAll, type Handing } from './partition-claim.ts';
 import {
   dropHold,
   finishSource,
   refreshRoom,
   writeNote,
+  askAgainMs,
+  type FactsApart,
   type Hold,
-  type PartitionConsumer,
   type PartitionContext,
   type PartitionMember,
 } from './partition-member.ts';
-import { createMember } from './partition-port.ts';
-import {
-  divert,
-  forgetPending,
-  isPlain,
-  prepare,
-  settlePlain,
-  settlePrepared,
-  type Pending,
-} from './partition-settle.ts';
+import { bindAgain, consume } from './partition-consumers.ts';
+import { divert, prepare, settlePlain, settlePrepared } from './partition-settle.ts';
 import { storeOf } from './partition-store.ts';
 
 interface Session {
   readonly broker: Broker;
   readonly host: Host;
   readonly context: PartitionContext;
+  /** What holds by the broker's log. */
+  readonly holding: Set<FactId>;
   readonly members: Map<string, PartitionMember>;
   readonly line: BrokerConnection;
   isOpen: boolean;
@@ -77,29 +61,34 @@ interface Session {
   lastSettling: Promise<unknown>;
 }
 
-export function openPartitions(broker: Broker, host: Host): Uncoordinated {
-  const session = createSession(broker, host);
+/** @param elsewhere - where facts are kept in place of the broker's log */
+export function openPartitions(broker: Broker, host: Host, elsewhere: Facts | null): Uncoordinated {
+  const session = createSession(broker, host, elsewhere);
   broker.connections.add(session.line);
   tick(broker, host.clock.now());
   return {
     queue: queueOf(session),
     store: storeOf({ broker, host, act: () => act(session) }),
     join: null,
+    effects: null,
+    facts: null,
     close: () => close(session),
     abandon: () => abandon(session),
   };
 }
 
-function createSession(broker: Broker, host: Host): Session {
+function createSession(broker: Broker, host: Host, elsewhere: Facts | null): Session {
   let leases = 0;
-  const facts = new Set<string>();
+  const holding = new Set<string>();
+  const apart = elsewhere === null ? null : factsApart(elsewhere, () => session);
   const context: PartitionContext = {
     broker,
     host,
-    facts,
+    facts: apart?.known ?? holding,
+    apart,
     holder: createHolder(),
     isOpen: () => session.isOpen,
-    step: () => ({ now: host.clock.now(), journal: host.journal === 'exceptions' }),
+    step: () => stepAt(host.clock.now(), host),
     look: () => look(session),
     nextLease() {
       leases += 1;
@@ -115,12 +104,14 @@ function createSession(broker: Broker, host: Host): Session {
     ledger: createLedger(),
     alarm: (at) => setAlarm(session, at),
     tail: () => void setImmediate(() => readFacts(session)),
+    registered: (subscription) => bindAgain(session, subscription),
   };
-  for (const fact of replay(broker, line)) facts.add(fact);
+  for (const fact of replay(broker, line)) holding.add(fact);
   const session: Session = {
     broker,
     host,
     context,
+    holding,
     members: new Map(),
     line,
     isOpen: true,
@@ -130,7 +121,7 @@ function createSession(broker: Broker, host: Host): Session {
     dueTimer: null,
     alarmTimer: null,
     settling: 0,
-    pending: { deliveries: new Set(), leases: new Map() },
+    pending: createPending(),
     lastSettling: Promise.resolve(),
   };
   return session;
@@ -164,67 +155,19 @@ function queueOf(session: Session): Queue {
       await confirm(broker);
       return outcomes;
     },
-    consume: (subscription, demand, sink) => consume(session, { subscription, demand, sink }),
+    consume(subscription, demand, sink) {
+      act(session);
+      return consume(session, { subscription, demand, sink });
+    },
     settle: (batch) => settle(session, batch),
     async mark(changes) {
       act(session);
+      const { apart } = session.context;
+      if (apart !== null) return await apart.facts.mark(changes);
       appendFacts(broker, changes);
       await confirm(broker);
     },
   };
-}
-
-interface Consuming {
-  readonly subscription: string;
-  readonly demand: Demand;
-  readonly sink: Sink;
-}
-
-function consume(session: Session, { subscription, demand, sink }: Consuming): Consumption {
-  act(session);
-  const to = session.broker.catalog.byName.get(subscription);
-  if (to === undefined) {
-    const sentence = `there is no subscription "${subscription}" to consume; subscribe it first`;
-    throw new MaloteError('NOT_FOUND', sentence);
-  }
-  const { holder } = session.context;
-  const consumer: PartitionConsumer = {
-    holder,
-    slots: demand.slots,
-    credit: 0,
-    suspects: 0,
-    sink,
-    stopped: false,
-  };
-  const member = memberFor(session, to);
-  member.consumers.add(consumer);
-  if (member.isLeaving) comeBack(session.broker, member);
-  look(session);
-  return {
-    grant(messages) {
-      if (consumer.stopped || !session.isOpen) return;
-      consumer.credit += messages;
-      look(session);
-    },
-    stop() {
-      consumer.stopped = true;
-      consumer.credit = 0;
-      if (session.isOpen && [...member.consumers].every(({ stopped }) => stopped)) {
-        leave(session.broker, member);
-      }
-      look(session);
-    },
-  };
-}
-
-function memberFor(session: Session, to: BrokerSubscription): PartitionMember {
-  const { name } = to.spec;
-  const known = session.members.get(name);
-  if (known !== undefined && known.subscription === to) return known;
-  const member = createMember(session.context, to);
-  session.members.set(name, member);
-  join(session.broker, member);
-  return member;
 }
 
 async function settle(
@@ -244,7 +187,7 @@ async function settle(
   session.settling += 1;
   const settled = session.lastSettling.then(() => settlePrepared(context, prepared));
   const finished = (): void => {
-    forgetPending(session.pending, prepared);
+    forgetPending(session.pending, batch);
     ended(session);
   };
   session.lastSettling = settled.then(finished, finished);
@@ -273,7 +216,9 @@ function lookNow(session: Session): void {
     promoteAll(member, step);
     for (const hold of member.holds.values()) refreshRoom(member, hold);
   }
-  const isSecluding = members.some(isSeclusionWanted);
+  const isSecluding = members.some(({ consumers, holds }) =>
+    isSeclusionWanted(consumers, holds.values()),
+  );
   const batches: Handing[] = [];
   const first = session.turn % Math.max(1, members.length);
   for (const member of [...members.slice(first), ...members.slice(0, first)]) {
@@ -329,23 +274,42 @@ function setAlarm(session: Session, at: number): void {
 
 function readFacts(session: Session): void {
   if (!session.isOpen) return;
-  const { context, broker, line, host, members } = session;
-  const step = context.step();
+  const { broker, line, holding } = session;
   for (const { fact, state } of readOn(broker, line)) {
-    if (state === 'revoked') {
-      context.facts.delete(fact);
-      continue;
-    }
-    context.facts.add(fact);
-    for (const [subscription, { holds }] of members) {
-      for (const { table } of holds.values()) {
-        for (const { message } of wake(table, fact, step)) {
-          host.notify({ kind: 'woken', fact, subscription, id: message.id });
-        }
-      }
+    if (state === 'revoked') holding.delete(fact);
+    else {
+      holding.add(fact);
+      opened(session, fact);
     }
   }
   look(session);
+}
+
+function opened({ context, host, members }: Session, fact: FactId): void {
+  const step = context.step();
+  for (const [subscription, { holds }] of members) {
+    for (const { table } of holds.values()) {
+      for (const { message } of wake(table, fact, step)) {
+        host.notify({ kind: 'woken', fact, subscription, id: message.id });
+      }
+    }
+  }
+}
+
+function factsApart(facts: Facts, of: () => Session): FactsApart {
+  const known = createKnownFacts({
+    facts,
+    tables: () =>
+      [...of().members.values()].flatMap(({ holds }) =>
+        [...holds.values()].map(({ table }) => table),
+      ),
+    opened(fact) {
+      opened(of(), fact);
+      look(of());
+    },
+    failed: (_, again) => void of().host.clock.setTimer(again, askAgainMs),
+  });
+  return { facts, known };
 }
 
 async function close(session: Session): Promise<void> {
@@ -385,6 +349,7 @@ function abandon(session: Session): void {
 function end(session: Session, isClean: boolean): void {
   const { broker, members } = session;
   session.isOpen = false;
+  session.context.apart?.known.stop();
   session.dueTimer?.cancel();
   session.alarmTimer?.cancel();
   broker.connections.delete(session.line);

@@ -1,10 +1,8 @@
 /** What a dead letter takes along when it is sent back: its history, a new time to wait from. */
 
-import type { Step, Story } from '../../transport/lane-table.ts';
+import { longestHistory, type Step, type Story } from '../../transport/lane-table.ts';
 import type { JournalEntry } from '../../transport/store.ts';
 import type { DeadRecord } from './dead-letters.ts';
-
-const longestHistory = 100;
 
 export function storyOfReturn({ story, attempts, reason }: DeadRecord, step: Step): Story {
   const redriven: JournalEntry[] = step.journal
@@ -13,6 +11,7 @@ export function storyOfReturn({ story, attempts, reason }: DeadRecord, step: Ste
   return {
     suspicion: 'none',
     crashesBeside: 0,
+    wasBehind: false,
     parkedFor: [],
     waitsSince: step.now,
     firstFailure: null,

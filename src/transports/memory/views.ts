@@ -1,6 +1,12 @@
 /** How an entry of a lane table looks to those who ask for a message. */
 
-import type { Entry, Lane, LaneTable } from '../../transport/lane-table.ts';
+import {
+  longestHistory,
+  type Entry,
+  type Lane,
+  type LaneTable,
+  type Step,
+} from '../../transport/lane-table.ts';
 import { deadlineOf } from '../../transport/lane-table-lanes.ts';
 import { factsLacking } from '../../transport/lane-table-waiting.ts';
 import type { MessageState, MessageView, WaitingMessage } from '../../transport/store.ts';
@@ -28,6 +34,21 @@ export function viewOf(
     reason: null,
     history: [...(story?.history ?? [])],
   };
+}
+
+export function cancelledView(before: MessageView, step: Step): MessageView {
+  const cancelled = { at: step.now, event: 'cancelled', attempt: before.attempts } as const;
+  const history =
+    step.keepDoneMs === 0
+      ? before.history
+      : [...before.history, { ...cancelled, detail: null }].slice(-longestHistory);
+  return { ...before, state: 'cancelled', readyAt: null, waitingFor: [], history };
+}
+
+/** Entries stand in the order of their arrival. */
+export function oldestOf(entries: Iterable<Pick<Entry, 'acceptedAt' | 'state'>>): number | null {
+  for (const { acceptedAt, state } of entries) if (state !== 'scheduled') return acceptedAt;
+  return null;
 }
 
 export function viewOfDead(dead: DeadRecord): MessageView {

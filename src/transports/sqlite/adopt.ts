@@ -7,7 +7,8 @@
 
 import { type Step, stepRows } from './chores.ts';
 import { type Ledger, reloadTopology } from './ledger.ts';
-import { nobody, parseFacts, place } from './place.ts';
+import { parseFacts } from './need-text.ts';
+import { nobody, place } from './place.ts';
 import { schedule } from './publish.ts';
 import type { Session } from './session.ts';
 import type { Subscription, Topic } from './topology.ts';

@@ -2,7 +2,6 @@
  * Moves committed pages from the log into the database, away from the event loop. Sleeps until the
  * main thread wakes it, so an idle process costs nothing. Why it works as it does: checkpoint.ts.
  */
-import type { DatabaseSync } from 'node:sqlite';
 import { workerData } from 'node:worker_threads';
 import { systemClock } from '../../clock.ts';
 import {
@@ -15,7 +14,9 @@ import {
   rowsOf,
   slot,
 } from './checkpoint.ts';
+import type { Connection } from './driver.ts';
 import { isFatal } from './driver-errors.ts';
+import { loadDriver } from './load-driver.ts';
 
 /** A page that is written often is copied once per checkpoint: fewer are cheaper. */
 const backlogBytes = 4 * 2 ** 20;
@@ -27,12 +28,17 @@ const wakesPerRequest = 4;
 
 /** A log file that one long reader blew up to more than so many caps is cut. */
 const capsToKeep = 4;
+/**
+ * The lock comes free between two transactions only, so a single try to cut would mostly miss it.
+ * Bounds too how long writers wait for a reader that came meanwhile. Passive ones never wait.
+ */
+const cutWaitMs = 30;
 
 run(workerData as CheckpointWork);
 
 function run(work: CheckpointWork): void {
   const { path, state } = work;
-  const db = openHelper(path);
+  const db = openHelper(path, loadDriver(work.driver));
   const look = createLook(db, work);
   let seen = 0;
   for (;;) {
@@ -49,11 +55,12 @@ function run(work: CheckpointWork): void {
   db.close();
 }
 
-function createLook(db: DatabaseSync, { path, state, capBytes }: CheckpointWork): () => void {
+function createLook(db: Connection, { path, state, capBytes }: CheckpointWork): () => void {
   const frameBytes = pageBytes(db) + frameHeaderBytes;
   const log = rowsOf(db.prepare(lookAtLog));
   const passive = rowsOf(db.prepare('pragma wal_checkpoint(passive)'));
   const truncate = rowsOf(db.prepare('pragma wal_checkpoint(truncate)'));
+  db.exec(`pragma busy_timeout = ${cutWaitMs}`);
   let wakesAsked = 0;
   return () => {
     if (Atomics.load(state, slot.isAsked) === 1 && ++wakesAsked < wakesPerRequest) return;

@@ -12,7 +12,9 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, test } from 'vitest';
 import { type Clock, systemClock, type Timer } from '../../clock.ts';
 import { type Checkpoints, openHelper, startCheckpoints } from './checkpoint.ts';
+import type { Connection } from './driver.ts';
 import { isBusy } from './driver-errors.ts';
+import { nodeSqlite } from './driver-node.ts';
 import { openFile } from './file.ts';
 
 const mebibyte = 2 ** 20;
@@ -22,8 +24,9 @@ const boundBytes = 24 * mebibyte;
 const migrations = ['create table ml_row(id integer primary key, body)'];
 
 let directory: string;
+const driver = nodeSqlite();
 let path: string;
-let db: DatabaseSync;
+let db: Connection;
 let running: Checkpoints[];
 let children: ChildProcess[];
 let written = 0;
@@ -31,7 +34,7 @@ let written = 0;
 beforeEach(() => {
   directory = mkdtempSync(join(realpathSync(tmpdir()), 'malote-checkpoint-'));
   path = join(directory, 'app.db');
-  ({ db } = openFile(path, { durability: 'full', migrations }));
+  ({ db } = openFile(path, { driver, durability: 'full', migrations }));
   running = [];
   children = [];
 });
@@ -39,12 +42,12 @@ beforeEach(() => {
 afterEach(async () => {
   await Promise.all(running.map((checkpoints) => checkpoints.stop()));
   for (const child of children) child.kill('SIGKILL');
-  if (db.isOpen) db.close();
+  if ((db as DatabaseSync).isOpen) db.close();
   rmSync(directory, { recursive: true });
 });
 
 function start(clock: Clock = systemClock): Checkpoints {
-  const checkpoints = startCheckpoints({ path, clock, capBytes });
+  const checkpoints = startCheckpoints({ path, driver, clock, capBytes });
   running.push(checkpoints);
   return checkpoints;
 }
@@ -177,7 +180,7 @@ test.each([
 test('a file that is gone is not made anew', () => {
   const missing = join(directory, 'missing.db');
 
-  assert.throws(() => openHelper(missing), /unable to open/);
+  assert.throws(() => openHelper(missing, driver), /unable to open/);
   assert.equal(existsSync(missing), false);
 });
 
@@ -213,10 +216,11 @@ async function writeInChild(flags: readonly string[]): Promise<Written> {
 function inChild(body: string, flags: readonly string[] = []): ChildProcess {
   const script = `
     const { path, migrations, capBytes, modules } = JSON.parse(process.argv[1]);
-    const [{ openFile }, { startCheckpoints }, { systemClock }] =
+    const [{ openFile }, { startCheckpoints }, { systemClock }, { nodeSqlite }] =
       await Promise.all(modules.map((name) => import(name)));
-    const { db } = openFile(path, { durability: 'full', migrations });
-    const checkpoints = startCheckpoints({ path, clock: systemClock, capBytes });
+    const driver = nodeSqlite();
+    const { db } = openFile(path, { driver, durability: 'full', migrations });
+    const checkpoints = startCheckpoints({ path, driver, clock: systemClock, capBytes });
     const replace = db.prepare('replace into ml_row values (?, zeroblob(40000))');
     async function write(turn) {
       for (;;) {
@@ -232,7 +236,7 @@ function inChild(body: string, flags: readonly string[] = []): ChildProcess {
       db.exec('commit');
     }
     ${body}`;
-  const modules = ['file.ts', 'checkpoint.ts', '../../clock.ts'].map(
+  const modules = ['file.ts', 'checkpoint.ts', '../../clock.ts', 'driver-node.ts'].map(
     (name) => new URL(name, import.meta.url).href,
   );
   const given = JSON.stringify({ path, migrations, capBytes, modules });

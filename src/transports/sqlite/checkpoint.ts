@@ -16,17 +16,17 @@
  * it: the log stays capped, single turns take longer.
  */
 import { statSync } from 'node:fs';
-import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import type { Clock, Timer } from '../../clock.ts';
 import type { MaloteError } from '../../errors.ts';
-import { openConnection } from './driver.ts';
+import type { SqliteStatement } from './connection.ts';
+import type { Connection, Driver, DriverName } from './driver.ts';
 import { isBusy, toMaloteError } from './driver-errors.ts';
 
 export interface CheckpointOptions {
   /** The real path of the database. */
   readonly path: string;
+  readonly driver: Driver;
   readonly clock: Clock;
   /**
    * Above this the log is made to start over; what is committed meanwhile comes on top.
@@ -40,7 +40,7 @@ export interface Checkpoints {
    * `begin immediate`, and what the log needs at that instant. For every transaction that writes.
    * Throws what the driver throws; then no transaction is open.
    */
-  begin(db: DatabaseSync): void;
+  begin(db: Connection): void;
   /** Resolves when the worker has closed its connection. */
   stop(): Promise<void>;
   /** The size of the log file. It keeps the size it once had until the log starts over. */
@@ -52,6 +52,7 @@ export interface Checkpoints {
 /** What the worker is given. */
 export interface CheckpointWork {
   readonly path: string;
+  readonly driver: DriverName;
   /** Shared memory, see {@link slot}. */
   readonly state: Int32Array<SharedArrayBuffer>;
   readonly capBytes: number;
@@ -73,7 +74,7 @@ const busyTries = 10;
 const workerFromBytes = 2 ** 20;
 
 export function startCheckpoints(options: CheckpointOptions): Checkpoints {
-  const { path, clock, capBytes = defaultCapBytes } = options;
+  const { path, driver, clock, capBytes = defaultCapBytes } = options;
   const state = new Int32Array(new SharedArrayBuffer(4 * Object.keys(slot).length));
   let timer: Timer | undefined;
   let worker: Worker | 'none' | 'failed' = 'none';
@@ -96,7 +97,7 @@ export function startCheckpoints(options: CheckpointOptions): Checkpoints {
   }
 
   function start(): void {
-    const work: CheckpointWork = { path, state, capBytes };
+    const work: CheckpointWork = { path, driver: driver.name, state, capBytes };
     try {
       const started = new Worker(workerFile(), { workerData: work, execArgv: [] });
       worker = started;
@@ -117,7 +118,7 @@ export function startCheckpoints(options: CheckpointOptions): Checkpoints {
   /** Under the write lock: answers whether the next writer can start the log over. */
   function finish(): boolean {
     try {
-      finisher ??= createFinisher(path, capBytes);
+      finisher ??= createFinisher(openHelper(path, driver), capBytes);
       const outcome = finisher.finish();
       if (worker !== 'failed') problem = null;
       if (outcome !== 'busy') Atomics.store(state, slot.isAsked, 0);
@@ -157,12 +158,12 @@ export function startCheckpoints(options: CheckpointOptions): Checkpoints {
 }
 
 interface Starter {
-  readonly db: DatabaseSync;
+  readonly db: Connection;
   begin(): void;
   rollback(): void;
 }
 
-function createStarter(db: DatabaseSync): Starter {
+function createStarter(db: Connection): Starter {
   // SQLite's own checkpoints follow a commit, when the next process has the write lock already:
   // each would be in the way of the other's for ever, once the log is longer than its limit.
   db.exec('pragma wal_autocheckpoint = 0');
@@ -178,8 +179,7 @@ interface Finisher {
 }
 
 /** The main thread's part, on a connection of its own: one in a transaction cannot checkpoint. */
-function createFinisher(path: string, capBytes: number): Finisher {
-  const db = openHelper(path);
+function createFinisher(db: Connection, capBytes: number): Finisher {
   const look = rowsOf(db.prepare(lookAtLog));
   const passive = rowsOf(db.prepare('pragma wal_checkpoint(passive)'));
   const sleeper = new Int32Array(new SharedArrayBuffer(4));
@@ -202,15 +202,13 @@ function createFinisher(path: string, capBytes: number): Finisher {
 }
 
 /** A connection for checkpoints only. A file that is gone is not made anew. */
-export function openHelper(path: string): DatabaseSync {
-  const url = pathToFileURL(path);
-  url.searchParams.set('mode', 'rw');
-  const db = openConnection(url, { timeout: 100 });
+export function openHelper(path: string, driver: Driver): Connection {
+  const db = driver.open(path, { timeoutMs: 100, create: 'never' });
   db.exec('pragma synchronous = normal; pragma wal_autocheckpoint = 0; pragma busy_timeout = 0');
   return db;
 }
 
-export function pageBytes(db: DatabaseSync): number {
+export function pageBytes(db: Connection): number {
   return rowsOf(db.prepare('pragma page_size'))()[0] ?? 4096;
 }
 
@@ -219,7 +217,7 @@ export function fileBytes(path: string): number {
 }
 
 /** A statement that answers one row of numbers: for checkpoints [busy, log, checkpointed]. */
-export function rowsOf(statement: StatementSync): () => readonly number[] {
+export function rowsOf(statement: SqliteStatement): () => readonly number[] {
   return () => Object.values(statement.get() ?? {}).map(Number);
 }
 

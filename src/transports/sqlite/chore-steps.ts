@@ -4,12 +4,14 @@ import { adoptStep } from './adopt.ts';
 import type { ChoreKind, Step } from './chores.ts';
 import { divertStep } from './divert.ts';
 import { wakeStep } from './facts.ts';
+import { reopenStep } from './redrive.ts';
 import { forgetStep } from './subscribe.ts';
-import { sweepStep } from './sweep.ts';
+import { sweepStep } from './repetitions.ts';
 
 export const choreSteps: Readonly<Record<ChoreKind, Step>> = {
   wake: wakeStep,
   divert: divertStep,
+  reopen: reopenStep,
   adopt: adoptStep,
   forget: forgetStep,
   sweep: sweepStep,

@@ -14,7 +14,7 @@ import {
   sqliteBench,
   type SqliteProcess,
 } from '../../../test/support/sqlite-bench.ts';
-import { dedupeWindowMs } from './publish.ts';
+import { dedupeWindowMs, ordinaryLifeMs } from './repetitions.ts';
 
 test('a thousand kept messages are adopted in order, with those that come meanwhile behind', async () => {
   const bench = sqliteBench();
@@ -113,6 +113,53 @@ test('the dead head of a key takes a thousand followers along, and all come back
   assert.deepEqual(bench.rows('select dead, ready, done from ml_tally'), [[0, 0, 1_003]]);
 });
 
+test.each([250, 600])(
+  'a redrive of %i that is cut short goes on by itself, once',
+  async (count) => {
+    const bench = sqliteBench();
+    const process = await bench.open();
+    await process.subscribe({ onDead: 'divert' });
+    const ids = numbered('m', count);
+    await process.publish(...ids.map((id) => ({ id, key: 'k' })));
+    const [head] = await process.consume().take(1);
+    await process.settle(deadLetter(head!));
+    await settleTurns(20);
+    assert.deepEqual(bench.rows('select dead, ready from ml_tally'), [[count, 0]]);
+
+    const redriving = process.transport.store.redrive({ ids: ['m1'], subscription: null });
+    const cut = assert.rejects(redriving);
+    while (bench.rows('select 1 from ml_message').length === 0) await settleTurns(1);
+    process.transport.abandon();
+    await cut;
+    const other = await bench.open();
+
+    assert.equal(await other.transport.store.redrive({ ids: ['m1'], subscription: null }), 0);
+    assert.deepEqual(idsOf(await drain(other, count)), ids);
+    assert.deepEqual(bench.rows('select dead, ready, done from ml_tally'), [[0, 0, count]]);
+    assert.deepEqual(bench.rows('select * from ml_chore'), []);
+  },
+);
+
+test('a redrive asked for twice answers each letter once, though a key takes many steps', async () => {
+  const bench = sqliteBench();
+  const [process, other] = [await bench.open(), await bench.open()];
+  await process.subscribe({ onDead: 'divert' });
+  const ids = numbered('m', 600);
+  await process.publish(...ids.map((id) => ({ id, key: 'k' })));
+  const [head] = await process.consume().take(1);
+  await process.settle(deadLetter(head!));
+  await settleTurns(20);
+
+  const all = { all: true, subscription: 'billing' } as const;
+  const counts = await Promise.all([
+    process.transport.store.redrive(all),
+    other.transport.store.redrive(all),
+  ]);
+
+  assert.equal(counts[0] + counts[1], 600);
+  assert.deepEqual(idsOf(await drain(other, 600)), ids);
+});
+
 test('a key that goes back while its followers are still on their way is whole, in order', async () => {
   const bench = sqliteBench();
   const process = await bench.open();
@@ -161,9 +208,10 @@ test('what came longer ago than the window is forgotten step by step', async () 
   const again = { id: 'again', dedupe: ['m1'] };
   const [known] = await process.transport.queue.publish([outgoing(again)]);
   assert.deepEqual(known, { kind: 'duplicate', id: 'm1' });
+  await drain(process, 600);
   process.transport.abandon();
 
-  await bench.clock.advance(dedupeWindowMs);
+  await bench.clock.advance(dedupeWindowMs + ordinaryLifeMs);
   const next = await bench.open();
   // Not forgotten yet, and too old all the same.
   await next.publish({ id: 'new', dedupe: ['m600'] });
@@ -171,6 +219,31 @@ test('what came longer ago than the window is forgotten step by step', async () 
 
   assert.deepEqual(bench.rows('select key from ml_dedupe'), [['m600']]);
   await next.publish(again);
+});
+
+test('what is over is remembered as long as its message is there, and written anew', async () => {
+  const bench = sqliteBench();
+  const process = await bench.open();
+  await process.subscribe();
+  const [there, gone] = [numbered('there', 300), numbered('gone', 300)];
+  await process.publish(...gone.map((id) => ({ id, dedupe: [`a ${id}`, `b ${id}`] })));
+  await drain(process, 300);
+  await process.publish(...there.map((id) => ({ id, dedupe: [`a ${id}`, `b ${id}`] })));
+  process.transport.abandon();
+
+  await bench.clock.advance(dedupeWindowMs + ordinaryLifeMs);
+  await bench.open();
+  await settleTurns(20);
+
+  const rows = bench.rows('select message_id, ends_at - at from ml_dedupe order by number');
+  const again = 2 * dedupeWindowMs + ordinaryLifeMs;
+  assert.deepEqual(
+    rows,
+    there.flatMap((id) => [
+      [id, again],
+      [id, again],
+    ]),
+  );
 });
 
 test('messages that become due together are promoted in the order they were published', async () => {
@@ -183,6 +256,25 @@ test('messages that become due together are promoted in the order they were publ
   await bench.clock.advance(leaseMs);
 
   assert.deepEqual(idsOf(await drain(process, 1_000)), ids);
+});
+
+test('messages with thousands of facts are stored over several turns', async () => {
+  const bench = sqliteBench();
+  const process = await bench.open();
+  await process.subscribe();
+  const facts = numbered('customer:', 2_000);
+  const publishing = process.publish(...numbered('m', 20).map((id) => ({ id, facts })));
+
+  const [stored] = bench.rows('select count(*) from ml_message')[0]! as [number];
+  assert.equal(stored, 0);
+  const counts = new Set<number>();
+  for (let count = 0; count < 20; counts.add(count)) {
+    await settleTurns(1);
+    [count] = bench.rows('select count(*) from ml_message')[0]! as [number];
+  }
+  await publishing;
+
+  assert.ok(counts.size > 3, [...counts].join());
 });
 
 async function drain(process: SqliteProcess, count: number, name = 'billing') {

@@ -6,15 +6,16 @@
  * | ------ | ----- | ------------ | ------------------------------------------------------ |
  * | wake   | fact  | 0            | looks at the next lanes that wait for the fact         |
  * | divert | key   | lane         | moves the next messages of the lane to the dead letters |
+ * | reopen | ''    | lane         | puts the next dead letters of the lane back in their places |
  * | adopt  | ''    | 0            | hands kept messages to the subscriptions that adopt them |
  * | forget | ''    | subscription | removes what a forgotten subscription still holds      |
- * | sweep  | ''    | 0            | forgets what came longer ago than the dedupe window    |
+ * | sweep  | ''    | 0            | forgets repetitions, receipts and past messages in time |
  */
 
 import type { Ledger } from './ledger.ts';
 import type { Session } from './session.ts';
 
-export type ChoreKind = 'wake' | 'divert' | 'adopt' | 'forget' | 'sweep';
+export type ChoreKind = 'wake' | 'divert' | 'reopen' | 'adopt' | 'forget' | 'sweep';
 
 export interface Chore {
   readonly kind: ChoreKind;
@@ -35,6 +36,10 @@ export function addChore(ledger: Ledger, chore: Chore, position = 0): void {
 
 export function dropChore(ledger: Ledger, { kind, name, subject }: Chore): void {
   ledger.chores.drop.run(kind, name, subject);
+}
+
+export function hasChore(ledger: Ledger, { kind, name, subject }: Chore): boolean {
+  return ledger.chores.known.get(kind, name, subject) !== undefined;
 }
 
 /** Does a step of the chore after the last one looked at; answers whether any is left. */

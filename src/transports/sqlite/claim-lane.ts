@@ -11,8 +11,9 @@ import type { Consumer, LaneBatch, LaneLease } from './consumers.ts';
 import { lackingOf, startWaiting, waitingEvent } from './facts.ts';
 import { laneFlag, laneState, mark, ticksOf } from './layout.ts';
 import { type Ledger, tallyOf } from './ledger.ts';
-import { parseFacts } from './place.ts';
+import { parseFacts } from './need-text.ts';
 import type { Session } from './session.ts';
+import { stepAside } from './step-aside.ts';
 import { listFacts, record, redrivenAt } from './story.ts';
 import type { Subscription } from './topology.ts';
 
@@ -43,7 +44,7 @@ export function claimLane(
   const lacking = lackingFor(ledger, head);
   const deadlineAt = lacking === null ? 0 : deadlineOf(ledger, subscription, head);
   if (lacking !== null && ledger.now < deadlineAt) {
-    wait(ledger, subscription, { lane, flags, head, lacking, deadlineAt });
+    wait(ledger, subscription, { lane, name, flags, head, lacking, deadlineAt });
     return;
   }
   const run = lacking === null ? runOf(ledger, rows) : [head];
@@ -68,7 +69,7 @@ export function batchOf(session: Session, consumer: Consumer): LaneBatch {
 
 export function createLaneLease(
   consumer: Consumer,
-  lease: Pick<LaneLease, 'id' | 'lane' | 'ids' | 'storied' | 'level' | 'batch'>,
+  lease: Pick<LaneLease, 'id' | 'lane' | 'ids' | 'storied' | 'level' | 'batch' | 'deliveredAt'>,
 ): LaneLease {
   return {
     kind: 'lane',
@@ -115,6 +116,7 @@ function hold(
     storied: storied.length === 0 ? noIds : storied,
     level,
     batch: batchOf(session, consumer),
+    deliveredAt: ledger.now,
   });
   book.add(lease);
   book.out += run.length;
@@ -169,18 +171,23 @@ function wait(
   subscription: Subscription,
   waiting: {
     readonly lane: number;
+    readonly name: string | null;
     readonly flags: number;
     readonly head: Row;
     readonly lacking: readonly string[];
     readonly deadlineAt: number;
   },
 ): void {
-  const { lane, flags, head, lacking, deadlineAt } = waiting;
+  const { lane, name, flags, head, lacking, deadlineAt } = waiting;
   const [id, attempt, marks, , , , , facts] = head;
-  startWaiting(ledger, lane, parseFacts(facts), deadlineAt);
+  const leaves = subscription.overtakes && name !== null;
+  const own = leaves ? stepAside(ledger, subscription, { id, lane, deadlineAt }) : lane;
+  startWaiting(ledger, own, parseFacts(facts), deadlineAt);
   ledger.events.push(waitingEvent(subscription, head[5], lacking));
-  ledger.lanes.giveBackAt.run(laneState.waiting, ticksOf(deadlineAt), laneFlag.none, 1, lane);
-  ledger.anyCold = true;
+  if (!leaves) {
+    ledger.lanes.giveBackAt.run(laneState.waiting, ticksOf(deadlineAt), laneFlag.none, 1, lane);
+    ledger.anyCold = true;
+  }
   const tally = tallyOf(ledger, subscription);
   if ((flags & laneFlag.retrying) === 0) tally.ready -= 1;
   else tally.retrying -= 1;

@@ -91,6 +91,7 @@ function open(
     storied: noIds,
     level: 0,
     batch: batchOf(session, consumer),
+    deliveredAt: ledger.now,
   });
   if (isKeyed(lane)) {
     found.opened ??= { lo: lane, hi: lane };
@@ -176,6 +177,7 @@ function startLease(session: Session, consumer: Consumer): LooseLease {
     handle,
     subscription: consumer.subscription!,
     consumer,
+    deliveredAt: session.ledger.now,
     touched: false,
     ended: false,
     ids: [],

@@ -52,6 +52,7 @@ interface Held {
   readonly id: number;
   readonly subscription: Subscription;
   readonly consumer: Consumer;
+  readonly deliveredAt: number;
   touched: boolean;
   ended: boolean;
 }

@@ -9,7 +9,9 @@ import { createLeaseBook } from './lease-book.ts';
 import { createLedger } from './ledger.ts';
 import { createNaming } from './naming.ts';
 import type { Session } from './session.ts';
+import { createStage } from './stage.ts';
 import { coordinationTexts } from './statements/coordination.ts';
+import { inboxTexts } from './statements/inbox.ts';
 import { redriveTexts } from './statements/redrives.ts';
 import { sessionTexts } from './statements/sessions.ts';
 import { prepareAll } from './statements/sql.ts';
@@ -19,8 +21,7 @@ import { viewTexts } from './statements/views.ts';
 /** @param schedule - asks for a turn of this session */
 export function createSession(file: OpenedFile, host: Host, schedule: () => void): Session {
   const { db, identity } = file;
-  const keepsJournal = host.journal === 'exceptions';
-  const ledger = createLedger(db, { keepsJournal });
+  const ledger = createLedger(db, host);
   const book = createLeaseBook();
   const session: Session = {
     id: 0,
@@ -36,12 +37,17 @@ export function createSession(file: OpenedFile, host: Host, schedule: () => void
     views: prepareAll(db, viewTexts),
     redrives: prepareAll(db, redriveTexts),
     slots: prepareAll(db, coordinationTexts),
+    inbox: prepareAll(db, inboxTexts),
+    sources: new Map(),
+    stage: createStage(db, file.driver, `sqlite file "${file.path}"`),
     consumers: [],
     events: ledger.events,
     lost: [],
     staged: [],
     reserved: new Map(),
+    refusing: { serial: 0, full: new Set() },
     topologyVersion: -1,
+    hasTold: true,
     naming: createNaming(),
     isBehind: false,
     lastChore: 0,

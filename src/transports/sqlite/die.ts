@@ -13,11 +13,12 @@
 import type { Settlement } from '../../transport/transport.ts';
 import { addChore } from './chores.ts';
 import { laneFlag, laneState, mark, ticksOf } from './layout.ts';
-import { loose, type Standing } from './lease-book.ts';
+import type { Standing } from './lease-book.ts';
 import { type Ledger, tallyOf } from './ledger.ts';
-import { type Freed, removeAcked, setState, takeBack } from './return.ts';
+import { type Freed, goOn, setState, takeBack } from './return.ts';
 import type { Session } from './session.ts';
-import { describe, noteFailure, record } from './story.ts';
+import { describe } from '../../message/failure.ts';
+import { noteFailure, record } from './story.ts';
 
 type Death = Extract<Settlement, { kind: 'dead-letter' }>;
 
@@ -35,23 +36,15 @@ export function die(session: Session, standing: Standing, death: Death): void {
 }
 
 function skip(session: Session, standing: Standing, death: Death): void {
-  const { ledger, book } = session;
-  const { lease, index } = standing;
+  const { ledger } = session;
+  const { lease, index, delivery } = standing;
+  const { lane, isNew } = takeBack(session, lease, index);
   bury(ledger, standing, { death, lane: 0 });
+  ledger.messages.remove.run(delivery.tag);
   const tally = tallyOf(ledger, lease.subscription);
-  tally.leased -= 1;
+  tally.ready -= 1;
   tally.dead += 1;
-  book.out -= 1;
-  if (lease.kind === 'loose') {
-    ledger.messages.remove.run(lease.ids[index]!);
-    lease.settled[index] = loose.gone;
-    lease.left -= 1;
-    return;
-  }
-  removeAcked(session, lease);
-  ledger.messages.remove.run(lease.ids[index]!);
-  lease.next += 1;
-  lease.removed += 1;
+  if (!isNew) goOn(ledger, lane);
 }
 
 function block(session: Session, standing: Standing, death: Death): void {

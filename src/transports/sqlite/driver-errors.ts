@@ -6,6 +6,7 @@
  * connection must not be used again), and neither (the transaction failed, the next may succeed).
  */
 import { type ErrorCode, MaloteError } from '../../errors.ts';
+import { isClosed, numberOf } from './driver-better-sqlite3.ts';
 
 /** SQLite's primary result codes; an extended code keeps its primary one in the lowest byte. */
 const primary = {
@@ -18,6 +19,7 @@ const primary = {
   full: 13,
   cannotOpen: 14,
   protocol: 15,
+  constraint: 19,
   format: 24,
   notADatabase: 26,
 } as const;
@@ -43,6 +45,11 @@ export function isBusy(error: unknown): boolean {
   return codeOf(error) === 'ENGINE_BUSY';
 }
 
+/** Whether a constraint refused it. At a commit: a deferred one, and nothing was committed. */
+export function isConstraint(error: unknown): boolean {
+  return (errcodeOf(error) ?? 0) % 256 === primary.constraint;
+}
+
 /**
  * Whether the connection must be given up. A failed write or fsync belongs here: the kernel may
  * have dropped the dirty pages, so that a second fsync on the same handle would lie.
@@ -57,9 +64,9 @@ export function isFatal(error: unknown): boolean {
   return isFault && errcode !== extended.inputOutputNoMemory && codeOf(driver) === 'ENGINE_FAILED';
 }
 
-/** Whether Node refuses a connection that is closed, or a statement that went with it. */
+/** Whether the driver refuses a connection that is closed, or a statement that went with it. */
 export function isInvalidState(error: unknown): boolean {
-  return stringCodeOf(error) === 'ERR_INVALID_STATE';
+  return stringCodeOf(error) === 'ERR_INVALID_STATE' || isClosed(error);
 }
 
 const fatalCodes: readonly ErrorCode[] = [
@@ -117,7 +124,7 @@ const sentences: Partial<Record<ErrorCode, Sentence>> = {
 
 const unexpected: Sentence = [
   'failed',
-  'see the cause, and check its disk, its directory and the limit of open files',
+  'see the cause, and check its disk, its directory, the limits of open files and of file sizes',
 ];
 
 /** Whether this is an error of the system with one of these codes. */
@@ -127,7 +134,7 @@ export function hasCode(error: unknown, ...codes: readonly string[]): boolean {
 
 function errcodeOf(error: unknown): number | undefined {
   const errcode = property(error, 'errcode');
-  return typeof errcode === 'number' ? errcode : undefined;
+  return typeof errcode === 'number' ? errcode : numberOf(stringCodeOf(error) ?? '');
 }
 
 function stringCodeOf(error: unknown): string | undefined {

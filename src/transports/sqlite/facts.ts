@@ -7,10 +7,12 @@
  * chore: late waiters see the latch, the others are woken step by step by any process.
  */
 
-import type { EngineEvent, FactId } from '../../transport/transport.ts';
+import { factsIn, isMet } from '../../message/need.ts';
+import type { EngineEvent, FactId, Need } from '../../transport/transport.ts';
 import { addChore, dropChore, type Step, stepRows } from './chores.ts';
 import { laneFlag, lastTickOf, mark, readyState, ticksOf } from './layout.ts';
 import { type Ledger, tallyOf } from './ledger.ts';
+import { parseFacts } from './need-text.ts';
 import { letGoOn } from './return.ts';
 import type { Session } from './session.ts';
 import { record } from './story.ts';
@@ -25,19 +27,27 @@ export function holds(ledger: Ledger, fact: FactId): boolean {
   return known;
 }
 
-/** The facts that do not hold; null when nothing is missing. */
-export function lackingOf(ledger: Ledger, facts: readonly FactId[]): FactId[] | null {
-  let lacking: FactId[] | null = null;
-  for (const fact of facts) {
-    if (!holds(ledger, fact)) (lacking ??= []).push(fact);
+/** What is not met; null when nothing is missing. */
+export function lackingOf(ledger: Ledger, needs: readonly Need[]): Need[] | null {
+  const holding = { has: (fact: FactId) => holds(ledger, fact) };
+  let lacking: Need[] | null = null;
+  for (const need of needs) {
+    if (!isMet(need, holding)) (lacking ??= []).push(need);
   }
   return lacking;
+}
+
+/** What the head of a waiting lane lacks, for those who only look. */
+export function lackingNow({ facts }: Ledger, lane: number): readonly Need[] {
+  const holding = { has: (fact: FactId) => facts.holds.get(fact) !== undefined };
+  const needs = parseFacts(facts.waitingHead.get(lane)?.[6] ?? null);
+  return needs.filter((need) => !isMet(need, holding));
 }
 
 export function waitingEvent(
   { name: subscription }: Subscription,
   id: string,
-  facts: readonly FactId[],
+  facts: readonly Need[],
 ): EngineEvent & { readonly kind: 'waiting' } {
   return { kind: 'waiting', facts, subscription, id };
 }
@@ -45,10 +55,10 @@ export function waitingEvent(
 export function startWaiting(
   ledger: Ledger,
   lane: number,
-  facts: readonly FactId[],
+  facts: readonly Need[],
   deadlineAt: number,
 ): void {
-  for (const fact of facts) ledger.facts.wait.run(fact, lane);
+  for (const fact of facts.flatMap(factsIn)) ledger.facts.wait.run(fact, lane);
   if (deadlineAt < ledger.dueAt) ledger.dueAt = deadlineAt;
 }
 
@@ -57,14 +67,28 @@ export function openFact(session: Session, fact: FactId): void {
   const { ledger } = session;
   if (Number(ledger.facts.open.run(fact, ledger.now).changes) === 0) return;
   ledger.known.set(fact, true);
+  tellFollowers(ledger, fact, 1);
   const next = wakeSome(session, fact, 0);
   if (next !== null) addChore(ledger, { kind: 'wake', name: fact, subject: 0 }, next);
 }
 
 export function closeFact({ ledger }: Session, fact: FactId): void {
-  ledger.facts.close.run(fact);
+  if (Number(ledger.facts.close.run(fact).changes) > 0) tellFollowers(ledger, fact, 0);
   ledger.known.set(fact, false);
   dropChore(ledger, { kind: 'wake', name: fact, subject: 0 });
+}
+
+/** How many changes the log holds at least, and after how many it is cut. */
+const logRows = 20_000;
+const cutEvery = 256;
+
+/** Where messages of another engine may wait for it. */
+function tellFollowers(ledger: Ledger, fact: FactId, opened: 0 | 1): void {
+  const { facts } = ledger;
+  if (facts.isFollowed.get() === undefined) return;
+  const [number] = facts.log.get(fact, opened)!;
+  if (number % cutEvery === 0) facts.cutLog.run(number - logRows);
+  ledger.stirred = true;
 }
 
 export const wakeStep: Step = (session, { name }, position) => wakeSome(session, name, position);
@@ -78,9 +102,9 @@ function wakeSome(session: Session, fact: FactId, after: number): number | null 
 
 function wakeIfReady(session: Session, lane: number, fact: FactId): void {
   const { ledger, events } = session;
-  if (ledger.facts.lacking.get(lane) !== undefined) return;
-  ledger.facts.stopWaiting.run(lane);
   const head = ledger.facts.waitingHead.get(lane);
+  if (head !== undefined && lackingOf(ledger, parseFacts(head[6])) !== null) return;
+  ledger.facts.stopWaiting.run(lane);
   if (head === undefined) return;
   const [number, id, acceptedAt, attempt, marks, messageId] = head;
   const subscription = ledger.topology.byNumber.get(number);

@@ -22,18 +22,32 @@ export function failureOf(error: MaloteError, isCommitting: boolean): Failures {
   return { plain, publishing: { error, outcome: { kind: 'refused', error }, answers: false } };
 }
 
+/** Those that anybody waits for. */
+export function callsOf(intake: Intake): readonly [...ReturnType<typeof plainOf>, Publishes] {
+  return [...plainOf(intake), intake.publishes];
+}
+
+type Publishes = Intake['publishes'];
+
+function plainOf({
+  commands,
+  marks,
+  effects,
+  settlements,
+}: Intake): [Intake['commands'], Intake['marks'], Intake['effects'], Intake['settlements']] {
+  return [commands, marks, effects, settlements];
+}
+
 /** Ends the calls that the turn has worked on; answers whether there was any. */
 export function failTouched(intake: Intake, { plain, publishing }: Failures): boolean {
-  const { commands, marks, settlements, publishes } = intake;
-  let any = publishes.fail(publishing);
-  for (const calls of [commands, marks, settlements]) any = calls.fail(plain) || any;
+  let any = intake.publishes.fail(publishing);
+  for (const calls of plainOf(intake)) any = calls.fail(plain) || any;
   return any;
 }
 
 /** Ends the calls whose time is over. */
 export function expireCalls(intake: Intake, now: number, error: MaloteError): void {
   const { plain, publishing } = failureOf(error, false);
-  const { commands, marks, settlements, publishes } = intake;
-  for (const calls of [commands, marks, settlements]) calls.expire(now, plain);
-  publishes.expire(now, publishing);
+  for (const calls of plainOf(intake)) calls.expire(now, plain);
+  intake.publishes.expire(now, publishing);
 }

@@ -3,6 +3,9 @@
  * the file's time goes on from where it was, a little slower than real time, until the clock has
  * caught up. So what is ready stays ready, and delays end at most a ninth late.
  *
+ * A clock past {@link lastMs}, as one that was never set may read, is not believed: the file's time
+ * goes on as if it were set back.
+ *
  * A clock that is set forward makes every lease look over. Nobody has died of it: after a jump,
  * leases end by time again once every living process has had the time to renew its own. The leases
  * of sessions do so only after the file was opened, too, as nobody knows what the clock did before;
@@ -10,6 +13,7 @@
  */
 
 import type { Clock } from '../../clock.ts';
+import { lastMs } from './layout.ts';
 
 export interface FileTime {
   /** Whole milliseconds; not before anything this process has seen in the file. */
@@ -36,7 +40,7 @@ export function createFileTime(clock: Clock, leaseMs: number): FileTime {
   const goneOn = (): number => anchor.at + slower * (clock.monotonic() - anchor.seenAt);
 
   return {
-    now: () => Math.floor(Math.max(clock.now(), goneOn())),
+    now: () => Math.max(believed(clock), Math.floor(goneOn())),
     found(now) {
       const seenAt = clock.monotonic();
       if (last !== null && now - last.now - (seenAt - last.seenAt) > jumpMs) {
@@ -48,4 +52,10 @@ export function createFileTime(clock: Clock, leaseMs: number): FileTime {
     doubtMs: () => Math.max(0, doubtUntil - clock.monotonic()),
     sessionDoubtMs: () => Math.max(0, Math.max(doubtUntil, knowsSince) - clock.monotonic()),
   };
+}
+
+/** What the clock says, in whole milliseconds; 0 where that cannot be. */
+export function believed(clock: Clock): number {
+  const now = Math.floor(clock.now());
+  return now < lastMs ? now : 0;
 }

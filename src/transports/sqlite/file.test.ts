@@ -24,9 +24,12 @@ import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, test } from 'vitest';
 import { type ErrorCode, MaloteError } from '../../errors.ts';
 import { isBusy, isFatal, toMaloteError } from './driver-errors.ts';
+import type { Connection } from './driver.ts';
+import { nodeSqlite } from './driver-node.ts';
 import { type FileOptions, type OpenedFile, openFile, requireSqlite } from './file.ts';
 
 const options: FileOptions = {
+  driver: nodeSqlite(),
   durability: 'full',
   migrations: [
     'create table ml_one(id integer primary key, body); create table ml_log(at integer)',
@@ -52,7 +55,7 @@ afterEach(() => {
 
 function open(file = path, more: Partial<FileOptions> = {}): OpenedFile {
   const result = openFile(file, { ...options, ...more });
-  opened.push(result.db);
+  opened.push(result.db as DatabaseSync);
   return result;
 }
 
@@ -62,7 +65,7 @@ function raw(file = path): DatabaseSync {
   return db;
 }
 
-function value(db: DatabaseSync, sql: string): unknown {
+function value(db: Connection, sql: string): unknown {
   return Object.values(db.prepare(sql).get() ?? {})[0];
 }
 
@@ -98,9 +101,8 @@ describe('a new file', () => {
       } finally {
         process.umask(before);
       }
-      for (const suffix of ['', '-wal', '-shm']) {
-        assert.equal(statSync(file + suffix).mode & 0o777, 0o600, `${file}${suffix}`);
-      }
+      const modes = ['', '-wal', '-shm'].map((suffix) => statSync(file + suffix).mode & 0o777);
+      assert.deepEqual(modes, [0o600, 0o600, 0o600], file);
     }
   });
 
@@ -164,11 +166,11 @@ describe('the version', () => {
   });
 
   test('of an SQLite that may lose commits is refused', () => {
-    for (const good of ['3.51.3', '3.51.10', '3.52.0', '4.0.0']) requireSqlite(good);
+    for (const good of ['3.51.3', '3.51.10', '3.52.0', '4.0.0']) requireSqlite(good, 'cure');
     for (const bad of ['3.51.2', '3.50.7', '3.9.99', '2.99.99', '']) {
       assert.throws(
-        () => requireSqlite(bad),
-        refusal('ENGINE_VERSION', /3\.51\.3 or newer.*Node\.js/),
+        () => requireSqlite(bad, 'cure'),
+        refusal('ENGINE_VERSION', /3\.51\.3 or newer.*; cure$/),
       );
     }
   });
@@ -373,15 +375,16 @@ function openAsUser(): Promise<unknown> {
 
 async function openInChild(user: { uid?: number; gid?: number } = {}): Promise<unknown> {
   const script = `
-    const { path, options, module } = JSON.parse(process.argv[1]);
-    const { openFile } = await import(module);
+    const { path, options, modules } = JSON.parse(process.argv[1]);
+    const [{ openFile }, { nodeSqlite }] = await Promise.all(modules.map((name) => import(name)));
     try {
-      openFile(path, options).db.close();
+      openFile(path, { ...options, driver: nodeSqlite() }).db.close();
       console.log('["open"]');
     } catch (error) {
       console.log(JSON.stringify([error.code, error.message.includes(path)]));
     }`;
-  const given = { path, options, module: new URL('file.ts', import.meta.url).href };
+  const modules = ['file.ts', 'driver-node.ts'].map((name) => new URL(name, import.meta.url).href);
+  const given = { path, options, modules };
   const child = spawn(
     process.execPath,
     ['--input-type=module', '-e', script, JSON.stringify(given)],

@@ -18,12 +18,13 @@ import {
   statSync,
 } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import type { DatabaseSync } from 'node:sqlite';
 import { MaloteError, optionInvalid } from '../../errors.ts';
-import { loadDriver, openConnection } from './driver.ts';
+import type { Connection, Driver } from './driver.ts';
 import { hasCode, isBusy, toMaloteError } from './driver-errors.ts';
+import { enterFile } from './one-library.ts';
 
 export interface FileOptions {
+  readonly driver: Driver;
   /** `full`: an accepted message survives power loss. `normal`: the last commits may not. */
   readonly durability: 'full' | 'normal';
   /** The statements that lead from each version to the next; their number is the version. */
@@ -31,11 +32,14 @@ export interface FileOptions {
 }
 
 export interface OpenedFile {
-  readonly db: DatabaseSync;
+  readonly driver: Driver;
+  readonly db: Connection;
   /** The real path: two names of one file have the same. */
   readonly path: string;
   /** `device:inode`, to notice that the path means another file by now. */
   readonly identity: string;
+  /** To be called when every connection to it is closed, those of other threads included. */
+  left(): void;
 }
 
 /** 'mlot', written into files that malote creates; see `pragma application_id`. */
@@ -57,16 +61,19 @@ const networkFileSystems: ReadonlyMap<number, string> = new Map([
 ]);
 
 export function openFile(path: string, options: FileOptions): OpenedFile {
-  loadDriver();
   const real = findOrCreate(path);
   const where = `sqlite file "${real}"`;
-  let db: DatabaseSync | undefined;
+  const { driver } = options;
+  const identity = identityOf(real) ?? 'none';
+  const left = enterFile(identity, driver.name, where);
+  let db: Connection | undefined;
   try {
-    db = openConnection(real, { timeout: busyTryMs });
+    db = driver.open(real, { timeoutMs: busyTryMs, create: 'if-missing' });
     setUp(db, where, options);
-    return { db, path: real, identity: identityOf(real) ?? 'none' };
+    return { driver, db, path: real, identity: identityOf(real) ?? 'none', left };
   } catch (error) {
     db?.close();
+    left();
     throw toMaloteError(error, where);
   }
 }
@@ -78,7 +85,7 @@ export function identityOf(path: string): string | null {
 }
 
 /** Refuses an SQLite that is known to lose commits. */
-export function requireSqlite(version: string): void {
+export function requireSqlite(version: string, cure: string): void {
   const parts = version.split('.').map(Number);
   for (const [index, least] of oldestSqlite.entries()) {
     const part = parts[index] ?? 0;
@@ -87,7 +94,7 @@ export function requireSqlite(version: string): void {
     throw new MaloteError(
       'ENGINE_VERSION',
       `malote needs SQLite ${oldestSqlite.join('.')} or newer (older ones can lose a commit), ` +
-        `got ${version}; use Node.js 22.23.3, 24.21 or newer`,
+        `got ${version}; ${cure}`,
     );
   }
 }
@@ -175,11 +182,11 @@ function checkFile(real: string, path: string): string {
   );
 }
 
-function setUp(db: DatabaseSync, where: string, options: FileOptions): void {
+function setUp(db: Connection, where: string, options: FileOptions): void {
   for (let tries = 1; ; tries++) {
     try {
       // Any first statement may meet a lock: of who makes the file, or recovers it after a crash.
-      requireSqlite(String(first(db, 'select sqlite_version()')));
+      requireSqlite(String(first(db, 'select sqlite_version()')), options.driver.cure);
       configure(db, where, options.durability);
       if (storedVersion(db, where, options) < options.migrations.length)
         migrate(db, where, options);
@@ -194,7 +201,7 @@ function setUp(db: DatabaseSync, where: string, options: FileOptions): void {
   db.exec('pragma busy_timeout = 0');
 }
 
-function configure(db: DatabaseSync, where: string, durability: 'full' | 'normal'): void {
+function configure(db: Connection, where: string, durability: 'full' | 'normal'): void {
   const mode = String(first(db, 'pragma journal_mode = wal'));
   if (mode !== 'wal') {
     throw new MaloteError(
@@ -213,7 +220,7 @@ function configure(db: DatabaseSync, where: string, durability: 'full' | 'normal
 }
 
 /** How many migrations the file has seen; 0 for a file without malote's tables. */
-function storedVersion(db: DatabaseSync, where: string, options: FileOptions): number {
+function storedVersion(db: Connection, where: string, options: FileOptions): number {
   const known = options.migrations.length;
   if (first(db, `select 1 from sqlite_schema where name = 'ml_schema'`) === undefined) {
     refuseForeign(db, where);
@@ -232,7 +239,7 @@ function storedVersion(db: DatabaseSync, where: string, options: FileOptions): n
  * A file marked by another program is that program's document, not a place for messages. Whoever
  * marks their own database says so by creating the table.
  */
-function refuseForeign(db: DatabaseSync, where: string): void {
+function refuseForeign(db: Connection, where: string): void {
   const owner = Number(first(db, 'pragma application_id'));
   if (owner === 0 || owner === applicationId) return;
   throw new MaloteError(
@@ -244,7 +251,7 @@ function refuseForeign(db: DatabaseSync, where: string): void {
 }
 
 /** One transaction: a crash leaves the old version or the new one, and the others wait. */
-function migrate(db: DatabaseSync, where: string, options: FileOptions): void {
+function migrate(db: Connection, where: string, options: FileOptions): void {
   db.exec('begin immediate');
   try {
     // Another process may have migrated while this one waited for the lock.
@@ -261,8 +268,8 @@ function migrate(db: DatabaseSync, where: string, options: FileOptions): void {
   }
 }
 
-function first(db: DatabaseSync, sql: string): unknown {
-  const row = db.prepare(sql).get();
+function first(db: Connection, sql: string): unknown {
+  const row = db.prepare(sql).get() as object | undefined;
   return row === undefined ? undefined : Object.values(row)[0];
 }
 

@@ -3,15 +3,22 @@
  * of one machine share it.
  */
 
-import { optionInvalid, optionUnknown } from '../../errors.ts';
+import { optionInvalid } from '../../errors.ts';
+import { checkNames, oneOf } from '../../message/checks.ts';
 import type { Capabilities } from '../../transport/capabilities.ts';
 import type { Engine } from '../../transport/transport.ts';
-import type { SqliteTransaction } from './join.ts';
+import type { BetterSqlite3Transaction, SqliteTransaction } from './connection.ts';
+import { type CallerTransaction, driverNames } from './driver.ts';
 import { addressOf } from './file.ts';
 import { openTransport } from './open.ts';
 import { maxBodyBytes } from './publish.ts';
 
-export type { SqliteTransaction } from './join.ts';
+export type {
+  BetterSqlite3Transaction,
+  SqliteStatement,
+  SqliteTransaction,
+  SqliteValue,
+} from './connection.ts';
 
 export interface SqliteOptions {
   /**
@@ -20,6 +27,22 @@ export interface SqliteOptions {
    * @defaultValue 'full'
    */
   readonly durability?: 'full' | 'normal';
+  /**
+   * Which SQLite library works on the file: the one inside Node, or that of the package
+   * better-sqlite3 (12.8.0 or newer, `npm install better-sqlite3`). Connections that are passed as
+   * `tx` must be of the same one, and nothing in the process may open the file with another.
+   * @defaultValue 'node:sqlite'
+   */
+  readonly driver?: 'node:sqlite' | 'better-sqlite3';
+}
+
+/** The options that make `tx` a `Database` of better-sqlite3. */
+interface BetterSqlite3Options extends SqliteOptions {
+  readonly driver: 'better-sqlite3';
+}
+
+interface NodeSqliteOptions extends SqliteOptions {
+  readonly driver?: 'node:sqlite';
 }
 
 /**
@@ -27,37 +50,57 @@ export interface SqliteOptions {
  *
  * @throws MaloteError `OPTION_INVALID`, `OPTION_UNKNOWN`
  */
-export function sqlite(path: string, options: SqliteOptions = {}): Engine<SqliteTransaction> {
-  const durability = checkOptions(options);
+export function sqlite(
+  path: string,
+  options: BetterSqlite3Options,
+): Engine<BetterSqlite3Transaction>;
+export function sqlite(path: string, options?: NodeSqliteOptions): Engine<SqliteTransaction>;
+export function sqlite(path: string, options: SqliteOptions = {}): Engine {
+  return makeEngine(path, options);
+}
+
+function makeEngine(path: string, options: SqliteOptions): Engine<CallerTransaction> {
+  if (typeof path !== 'string' || path === '') {
+    throw optionInvalid('sqlite() path', 'the name of a file, such as "app.db"', path);
+  }
+  const { durability, driver } = checkOptions(options);
   const capabilities: Capabilities = {
     delivery: 'lanes',
     lease: 'timed',
     fencing: true,
     dedupe: true,
     atomicSettle: true,
+    settlesForGood: true,
     survives: durability === 'full' ? 'power-loss' : 'process-crash',
+    factsSurvive: durability === 'full' ? 'power-loss' : 'process-crash',
+    keepsFacts: true,
     processes: 'many',
     transactions: true,
     coordination: true,
     maxBodyBytes,
+    lookup: true,
+    counts: 'exact',
   };
   return {
     name: 'sqlite',
     get address() {
-      return `sqlite:${addressOf(path)}`;
+      const library = driver === 'node:sqlite' ? '' : `${driver}:`;
+      return `sqlite:${library}${addressOf(path)}`;
     },
     capabilities,
-    open: (host) => openTransport({ path, durability }, host),
+    open: (host) => openTransport({ path, durability, driver }, host),
+    // Opening it looks at the file already.
+    examine: async () => [],
   };
 }
 
-const known = ['durability'];
+const known = ['durability', 'driver'];
 
-function checkOptions(options: SqliteOptions): 'full' | 'normal' {
-  for (const name of Object.keys(options)) {
-    if (!known.includes(name)) throw optionUnknown('sqlite()', name, known);
-  }
-  const { durability = 'full' } = options;
-  if (durability === 'full' || durability === 'normal') return durability;
-  throw optionInvalid('sqlite() durability', '"full" or "normal"', durability);
+function checkOptions(options: SqliteOptions): Required<SqliteOptions> {
+  checkNames('sqlite()', options, known);
+  const { durability = 'full', driver = 'node:sqlite' } = options;
+  return {
+    durability: oneOf('sqlite() durability', durability, ['full', 'normal']),
+    driver: oneOf('sqlite() driver', driver, driverNames),
+  };
 }

@@ -6,6 +6,7 @@ import { test } from 'vitest';
 import { MaloteError } from '../../errors.ts';
 import { settleTurns } from '../../testing/virtual-clock.ts';
 import {
+  type Draft,
   idsOf,
   leaseMs,
   numbered,
@@ -30,6 +31,23 @@ test('a consumer gets it right after the commit, before the file is looked at by
   await bench.clock.advance(64);
 
   assert.deepEqual(idsOf(consumer.received), ['m']);
+});
+
+test('of several files in one transaction it is the one that the connection was opened on', async () => {
+  const [bench, other] = [sqliteBench(), sqliteBench()];
+  const [process, second] = [await bench.open(), await other.open()];
+  await process.subscribe();
+  await second.subscribe();
+  const tx = bench.connect();
+  tx.exec(`attach '${other.path}' as other`);
+
+  tx.exec('begin immediate');
+  assert.deepEqual(join(process, tx, 'm'), [{ kind: 'stored' }]);
+  assert.throws(() => join(second, tx, 'n'), hasCode('ENGINE_MISMATCH'));
+  tx.exec('commit');
+
+  const ids = 'select message_id from ml_message';
+  assert.deepEqual([bench.rows(ids), other.rows(ids)], [[['m']], []]);
 });
 
 test('a process can be opened while the transaction it is to join holds the lock', async () => {
@@ -91,6 +109,56 @@ test('a rollback leaves no message and no topic, whoever makes the next one', as
   );
 });
 
+test.each([
+  ['begin', 'rollback'],
+  ['begin; savepoint a', 'rollback to a; release a; commit'],
+])(
+  'what two publishes of a new topic left in a connection is forgotten: %s, %s',
+  async (begin, undo) => {
+    const bench = sqliteBench();
+    const process = await bench.open();
+    await process.publish({ id: 'early' });
+    const tx = bench.connect();
+    tx.exec(begin);
+    joinTo(process, tx, { id: 'gone', topic: 'never' });
+    joinTo(process, tx, { id: 'gone too', topic: 'never' });
+    tx.exec(undo);
+
+    await process.publish({ id: 'other', topic: 'another' });
+    tx.exec('begin');
+    joinTo(process, tx, { id: 'third', topic: 'never' });
+    tx.exec('commit');
+
+    assert.deepEqual(
+      bench.rows(`
+      select k.message_id, t.name from ml_kept k join ml_topic t on t.number = k.topic order by 1`),
+      [
+        ['early', 'orders'],
+        ['other', 'another'],
+        ['third', 'never'],
+      ],
+    );
+  },
+);
+
+test('a connection that has rolled back hears of the subscription that came after', async () => {
+  const bench = sqliteBench();
+  const process = await bench.open();
+  await process.publish({ id: 'early' });
+  const tx = bench.connect();
+  tx.exec('begin');
+  joinTo(process, tx, { id: 'gone', topic: 'never' });
+  joinTo(process, tx, { id: 'gone too', topic: 'never' });
+  tx.exec('rollback');
+
+  await process.subscribe({ from: 'now' });
+  tx.exec('begin');
+  join(process, tx, 'm');
+  tx.exec('commit');
+
+  assert.deepEqual(idsOf(await process.consume().take(5)), ['m']);
+});
+
 test("a batch with a failure in it leaves the caller's transaction as it was", async () => {
   const bench = sqliteBench();
   const process = await bench.open();
@@ -129,7 +197,7 @@ test('dedupe keys and limits hold inside the transaction', async () => {
     { kind: 'duplicate', id: 'm1' },
     { kind: 'stored' },
     { kind: 'stored' },
-    { kind: 'full', subscription: 'billing' },
+    { kind: 'full', subscription: 'billing', topics: ['orders'] },
   ]);
 });
 
@@ -146,6 +214,13 @@ test('a connection with other defaults, and one by another name of the file, are
   tx.close();
 
   assert.deepEqual(idsOf(await process.consume().take(1)), ['m']);
+});
+
+test('a connection that brings another SQLite into the process is refused', async () => {
+  const bench = sqliteBench();
+  const process = await bench.open();
+  const tx = { inTransaction: true, name: bench.path } as never;
+  assert.throws(() => join(process, tx, 'm'), hasCode('ENGINE_MISMATCH'));
 });
 
 test('what is not in a transaction, or of another file, is refused', async () => {
@@ -183,6 +258,27 @@ test('a closed connection has no transaction, and one that was opened again is t
   assert.deepEqual(idsOf(await process.consume().take(5)), ['first', 'second', 'third']);
 });
 
+test('a key has one number in all connections to a file, and another one in the next file', async () => {
+  const hashes = new Set<unknown>();
+  for (let file = 1; file <= 2; file++) {
+    const bench = sqliteBench();
+    const process = await bench.open();
+    await process.subscribe();
+    await process.publish({ id: 'a', key: 'k' });
+    const tx = bench.connect();
+    tx.exec('begin');
+    process.transport.join!.publish(tx, [outgoing({ id: 'b', key: 'k' })]);
+    tx.exec('commit');
+    const other = await bench.open();
+    await other.publish({ id: 'c', key: 'k' });
+    const lanes = bench.rows('select key from ml_lane');
+    assert.equal(lanes.length, 1);
+    hashes.add(lanes[0]![0]);
+  }
+
+  assert.equal(hashes.size, 2);
+});
+
 test('a transaction that read before another one wrote is told that it is in the way', async () => {
   const bench = sqliteBench();
   const process = await bench.open();
@@ -206,6 +302,10 @@ function join(process: SqliteProcess, tx: DatabaseSync, ...ids: readonly string[
     tx,
     ids.map((id) => outgoing({ id })),
   );
+}
+
+function joinTo(process: SqliteProcess, tx: DatabaseSync, draft: Draft) {
+  return process.transport.join!.publish(tx, [outgoing(draft)]);
 }
 
 function hasCode(code: string): (error: unknown) => boolean {

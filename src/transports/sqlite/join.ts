@@ -15,15 +15,20 @@ import type {
   Outgoing,
   PublishOutcome,
 } from '../../transport/transport.ts';
+import { isOpen } from './connection.ts';
+import { adopt } from './adopt-connection.ts';
+import type { CallerTransaction, Connection } from './driver.ts';
 import { isFatal, isInvalidState, toMaloteError } from './driver-errors.ts';
 import { identityOf, type OpenedFile } from './file.ts';
 import type { FileGuard } from './file-guard.ts';
+import { believed } from './file-time.ts';
 import {
   closeLedger,
   createLedger,
   dropLedger,
   flush,
   type Ledger,
+  type LedgerHost,
   openLedger,
   type Wait,
 } from './ledger.ts';
@@ -31,19 +36,11 @@ import { nobody } from './place.ts';
 import { publishOne } from './publish.ts';
 import type { Session } from './session.ts';
 
-/** A connection of the caller: a `DatabaseSync` of node:sqlite, or what behaves like one. */
-export interface SqliteTransaction {
-  readonly isTransaction: boolean;
-  location(): string | null;
-  exec(sql: string): void;
-  prepare(sql: string): object;
-}
-
 export interface JoinOptions {
   readonly file: OpenedFile;
   readonly guard: FileGuard;
   readonly where: string;
-  readonly host: Pick<Host, 'clock' | 'journal'>;
+  readonly host: LedgerHost & Pick<Host, 'clock'>;
   check(): void;
   /** Called once the caller's transaction seems to be over, with the waits it may have begun. */
   ended(waits: readonly Wait[]): void;
@@ -55,37 +52,37 @@ const watchMs = [1, 2, 4, 8, 16, 32] as const;
 /** How often, after that, while there are waits to be told. */
 const longWatchMs = 100;
 
-export function createJoin(options: JoinOptions): Join<SqliteTransaction> {
+export function createJoin(options: JoinOptions): Join<CallerTransaction> {
   const { file, where } = options;
-  const { clock, journal } = options.host;
-  const ledgers = new WeakMap<SqliteTransaction, Ledger>();
+  const { clock } = options.host;
+  const ledgers = new WeakMap<Connection, Ledger>();
   /** Transactions whose end is looked for, with what is to be told then. */
-  const watched = new WeakMap<SqliteTransaction, Wait[]>();
+  const watched = new WeakMap<Connection, Wait[]>();
 
-  function ledgerOf(tx: SqliteTransaction): Ledger {
+  function ledgerOf(tx: Connection): Ledger {
     const known = ledgers.get(tx);
     if (known !== undefined) return known;
     requireSameFile(tx, file, where);
-    const ledger = createLedger(tx, { keepsJournal: journal === 'exceptions' });
+    const ledger = createLedger(tx, options.host);
     ledgers.set(tx, ledger);
     return ledger;
   }
 
   /** A connection that was closed and opened again needs new statements: the old ones are over. */
-  function publishAnew(tx: SqliteTransaction, batch: readonly Outgoing[]): PublishOutcome[] {
-    const now = Math.floor(clock.now());
+  function publishAnew(tx: Connection, batch: readonly Outgoing[]): PublishOutcome[] {
+    const now = believed(clock);
     const isKnown = ledgers.has(tx);
     try {
       return publishIn(tx, { ledger: ledgerOf(tx), batch, now });
     } catch (error) {
       if (!isInvalidState(error)) throw error;
       ledgers.delete(tx);
-      if (!isKnown || isOver(tx)) throw transactionRequired(where);
+      if (!isKnown || !isOpen(tx)) throw transactionRequired(where);
       return publishIn(tx, { ledger: ledgerOf(tx), batch, now });
     }
   }
 
-  function publishWatched(tx: SqliteTransaction, batch: readonly Outgoing[]): PublishOutcome[] {
+  function publishWatched(tx: Connection, batch: readonly Outgoing[]): PublishOutcome[] {
     const outcomes = publishAnew(tx, batch);
     if (!watched.has(tx)) {
       watched.set(tx, []);
@@ -98,9 +95,9 @@ export function createJoin(options: JoinOptions): Join<SqliteTransaction> {
   /**
    * The poll of the file finds the messages that this misses, as a transaction stays open for long.
    */
-  function watch(tx: SqliteTransaction, tries: number): void {
+  function watch(tx: Connection, tries: number): void {
     const waits = watched.get(tx) ?? [];
-    if (isOver(tx)) {
+    if (!isOpen(tx)) {
       watched.delete(tx);
       options.ended(waits);
     } else if (tries < watchedTurns) {
@@ -113,12 +110,17 @@ export function createJoin(options: JoinOptions): Join<SqliteTransaction> {
   }
 
   return {
+    isOpen(tx) {
+      const connection = file.driver.adopt(tx);
+      return connection !== null && isOpen(connection);
+    },
     publish(tx, batch) {
       options.check();
-      if (isOver(tx)) throw transactionRequired(where);
+      const connection = adopt(tx, file.driver, where);
+      if (!isOpen(connection)) throw transactionRequired(where);
       try {
         options.guard.check();
-        return publishWatched(tx, batch);
+        return publishWatched(connection, batch);
       } catch (error) {
         if (isFatal(error)) options.ended([]);
         throw toMaloteError(error, where);
@@ -129,7 +131,7 @@ export function createJoin(options: JoinOptions): Join<SqliteTransaction> {
 
 /** All of the batch or, after an error, none of it; the caller's transaction goes on. */
 function publishIn(
-  tx: SqliteTransaction,
+  tx: Connection,
   joining: { readonly ledger: Ledger; readonly batch: readonly Outgoing[]; readonly now: number },
 ): PublishOutcome[] {
   const { ledger, batch, now } = joining;
@@ -139,15 +141,13 @@ function publishIn(
     const outcomes = batch.map((outgoing) => publishOne(ledger, outgoing, nobody));
     flush(ledger);
     closeLedger(ledger);
-    // A topic made here exists only if the caller commits.
-    if (ledger.version !== ledger.stored.version) ledger.topology.version = unknownVersion;
     tx.exec('release malote');
     // Whether it comes to pass is up to the caller's commit, see `waitsOf`.
     ledger.events.length = 0;
     return outcomes;
   } catch (error) {
     dropLedger(ledger);
-    if (tx.isTransaction) tx.exec('rollback to malote; release malote');
+    if (isOpen(tx)) tx.exec('rollback to malote; release malote');
     throw error;
   }
 }
@@ -159,9 +159,7 @@ export function waitsOf({ ledger }: Session, begun: readonly Wait[]): EngineEven
   return begun.filter(isThere).map(({ event }) => event);
 }
 
-const unknownVersion = -1;
-
-function requireSameFile(tx: SqliteTransaction, file: OpenedFile, where: string): void {
+function requireSameFile(tx: Connection, file: OpenedFile, where: string): void {
   const location = tx.location();
   if (location !== null && location !== '') {
     const real = realpathSync.native(location);
@@ -180,13 +178,4 @@ function transactionRequired(where: string): MaloteError {
     `tx must be inside a transaction on the ${where}, got one that has not begun or is over; ` +
       'run "begin immediate" on it first',
   );
-}
-
-function isOver(tx: SqliteTransaction): boolean {
-  try {
-    return !tx.isTransaction;
-  } catch {
-    // Closed by the caller: whatever it was, it is over.
-    return true;
-  }
 }

@@ -5,7 +5,8 @@
 
 import { stepRows } from './chores.ts';
 import { tallyOf } from './ledger.ts';
-import { nobody, parseFacts, place } from './place.ts';
+import { parseFacts } from './need-text.ts';
+import { nobody, place } from './place.ts';
 import type { Session } from './session.ts';
 
 export function promoteDue({ ledger }: Session): void {

@@ -40,14 +40,24 @@ test('a row id tells its subscription and whether it is keyed', () => {
 
 test('a key has the same number for ever', () => {
   assert.deepEqual(
-    ['', 'k', 'customer:5', 'ünïcode 🧨'].map(hashKey),
+    ['', 'k', 'customer:5', 'ünïcode 🧨'].map((key) => hashKey(key, 0)),
     [3338908027751812, 3919474532866557, 1019829327896133, 3376274279912498],
   );
   for (let index = 0; index < 10_000; index++) {
-    const number = hashKey(`key ${index}`);
+    const number = hashKey(`key ${index}`, 2 ** 52 - 1 - index);
     expect(Number.isSafeInteger(number) && number > 0).toBe(true);
   }
-  assert.equal(new Set(Array.from({ length: 10_000 }, (_, i) => hashKey(`${i}`))).size, 10_000);
+  assert.equal(new Set(Array.from({ length: 10_000 }, (_, i) => hashKey(`${i}`, 7))).size, 10_000);
+});
+
+test('both halves of the seed change the number of a key, and how keys differ', () => {
+  const seeds = [0, 1, 2 ** 31, 2 ** 32, 2 ** 51, 2 ** 52 - 1];
+
+  const numbers = seeds.map((seed) => hashKey('customer:5', seed));
+  const apart = seeds.map((seed) => hashKey('customer:5', seed) - hashKey('customer:6', seed));
+
+  assert.equal(new Set(numbers).size, seeds.length);
+  assert.equal(new Set(apart).size, seeds.length);
 });
 
 test('ticks keep the order of time first, then of the sequence', () => {
@@ -57,7 +67,9 @@ test('ticks keep the order of time first, then of the sequence', () => {
   expect(ticksOf(ms, 4_095)).toBeLessThan(ticksOf(ms + 1, 0));
   expect(ticksOf(ms, 4_095)).toBe(lastTickOf(ms));
   assert.equal(msOf(ticksOf(ms, 4_095)), ms);
-  assert.ok(Number.isSafeInteger(ticksOf(Date.UTC(2089, 0, 1), 4_095)));
+  for (const year of [2089, 2106, 275_000]) {
+    assert.ok(Number.isSafeInteger(ticksOf(Date.UTC(year, 0, 1), 4_095)), `${year}`);
+  }
 });
 
 test('a head that was suspected more than once must be alone', () => {

@@ -73,6 +73,8 @@ export const laneFlag = {
 const ticksPerMs = 4_096;
 /** So that ticks stay below 2^53 until 2089. */
 const firstMs = Date.UTC(2020, 0, 1);
+/** The end of the file's time: deadlines past it count as this one. */
+export const lastMs: number = Date.UTC(2089, 0, 1);
 
 /**
  * `ml_lane.ready_at`: an instant in ticks, 4,096 to the millisecond. The place within a millisecond
@@ -80,7 +82,7 @@ const firstMs = Date.UTC(2020, 0, 1);
  * once.
  */
 export function ticksOf(ms: number, id: number = 0): number {
-  return (Math.ceil(ms) - firstMs) * ticksPerMs + (id % ticksPerMs);
+  return (Math.min(Math.ceil(ms), lastMs) - firstMs) * ticksPerMs + (id % ticksPerMs);
 }
 
 /** The last tick that is not after an instant. */
@@ -101,11 +103,14 @@ export function readyState(marks: number): number {
 
 /**
  * The 52-bit number a key is found by; never 0, which means "no key". Two keys with the same number
- * share a lane: they wait for each other, and each keeps its order.
+ * share a lane: they wait for each other, and each keeps its order; what a dead head does to one
+ * key, it does to both. So that nobody who chooses keys can bring that about, each file has a seed.
+ *
+ * @param seed - below 2^52
  */
-export function hashKey(key: string): number {
-  let a = 0xdeadbeef;
-  let b = 0x41c6ce57;
+export function hashKey(key: string, seed: number): number {
+  let a = 0xdeadbeef ^ (seed >>> 0);
+  let b = 0x41c6ce57 ^ Math.floor(seed / 2 ** 32);
   for (let index = 0; index < key.length; index++) {
     const unit = key.charCodeAt(index);
     a = Math.imul(a ^ unit, 2654435761);

@@ -7,7 +7,7 @@
  */
 
 import { MaloteError } from '../../errors.ts';
-import type { EngineEvent, FactId } from '../../transport/transport.ts';
+import type { EngineEvent, FactId, Host } from '../../transport/transport.ts';
 import { lastSequence } from './layout.ts';
 import { choreTexts } from './statements/chores.ts';
 import { deadTexts } from './statements/dead.ts';
@@ -15,6 +15,7 @@ import { factTexts } from './statements/facts.ts';
 import { laneTexts } from './statements/lanes.ts';
 import { ledgerTexts } from './statements/ledger.ts';
 import { messageTexts } from './statements/messages.ts';
+import { pastTexts } from './statements/past.ts';
 import { shelfTexts } from './statements/shelves.ts';
 import { prepareAll, type Prepared, type Preparing } from './statements/sql.ts';
 import { loadTally, storeTally, type Tally } from './tally.ts';
@@ -51,10 +52,14 @@ export interface Ledger {
   readonly lanes: Prepared<typeof laneTexts>;
   readonly facts: Prepared<typeof factTexts>;
   readonly dead: Prepared<typeof deadTexts>;
+  readonly past: Prepared<typeof pastTexts>;
   readonly shelves: Prepared<typeof shelfTexts>;
   readonly chores: Prepared<typeof choreTexts>;
   readonly topology: Topology;
   readonly keepsJournal: boolean;
+  /** How long messages that are gone stay in view; 0: not at all. */
+  readonly keepDoneMs: number;
+  readonly random: () => number;
   /** What this transaction did that nobody asked it to do; told once it is committed. */
   readonly events: EngineEvent[];
   /** The lanes that this transaction opened and that wait; {@link events} tell of them too. */
@@ -62,7 +67,7 @@ export interface Ledger {
   now: number;
   sequence: number;
   lease: number;
-  /** The version in the file; greater than `topology.version` once this transaction moved it. */
+  /** The version in the file; another than `stored.version` once this transaction moved it. */
   version: number;
   readonly tallies: Tally[];
   /** What facts were found to be in this transaction. */
@@ -84,10 +89,14 @@ export interface Ledger {
   dueAt: number;
   /** Messages up to this sequence are found by their id in an index, see `naming.ts`. */
   named: number;
+  /** What the numbers of keys depend on. */
+  seed: number;
   stored: Stored;
 }
 
-export function createLedger(db: Preparing, options: { readonly keepsJournal: boolean }): Ledger {
+export type LedgerHost = Pick<Host, 'journal' | 'keepDoneMs' | 'random'>;
+
+export function createLedger(db: Preparing, host: LedgerHost): Ledger {
   const messages = prepareAll(db, messageTexts);
   const lanes = prepareAll(db, laneTexts);
   return {
@@ -96,10 +105,13 @@ export function createLedger(db: Preparing, options: { readonly keepsJournal: bo
     lanes,
     facts: prepareAll(db, factTexts),
     dead: prepareAll(db, deadTexts),
+    past: prepareAll(db, pastTexts),
     shelves: prepareAll(db, shelfTexts),
     chores: prepareAll(db, choreTexts),
     topology: createTopology(),
-    keepsJournal: options.keepsJournal,
+    keepsJournal: host.journal !== 'off',
+    keepDoneMs: host.journal === 'all' ? Math.ceil(host.keepDoneMs) : 0,
+    random: host.random,
     events: [],
     waits: [],
     now: 0,
@@ -115,13 +127,15 @@ export function createLedger(db: Preparing, options: { readonly keepsJournal: bo
     hasChores: true,
     dueAt: Number.POSITIVE_INFINITY,
     named: 0,
+    seed: 0,
     stored: { sequence: 0, lease: 0, version: 0, named: 0, now: 0 },
   };
 }
 
 /** @param clockNow - whole milliseconds; where it lags, the file's own time counts */
 export function openLedger(ledger: Ledger, clockNow: number): void {
-  const [sequence, lease, version, named, now] = ledger.rows.meta.get()!;
+  const [sequence, lease, version, named, now, seed] = ledger.rows.meta.get()!;
+  ledger.seed = seed;
   ledger.now = Math.max(now, clockNow);
   ledger.sequence = sequence;
   ledger.lease = lease;
@@ -190,7 +204,7 @@ export function topicOf(ledger: Ledger, name: string): Topic {
   const known = topology.topics.get(name);
   if (known !== undefined) return known;
   const [number] = rows.addTopic.get(name)!;
-  ledger.version += 1;
+  moveVersion(ledger);
   topology.version = ledger.version;
   return addTopic(topology, number, name);
 }
@@ -204,10 +218,21 @@ export function refresh(ledger: Ledger): void {
 }
 
 export function reloadTopology(ledger: Ledger): void {
-  ledger.version += 1;
+  moveVersion(ledger);
   loadTopology(ledger.rows, ledger.topology, ledger.version);
   ledger.stirred = true;
 }
+
+/**
+ * No version comes twice: what a connection has read in a transaction that was rolled back is never
+ * taken for what others have made of the file since.
+ */
+function moveVersion(ledger: Ledger): void {
+  ledger.version = (ledger.version + 1 + Math.floor(ledger.random() * versionStep)) % versions;
+}
+
+const versionStep = 2 ** 40;
+const versions = 2 ** 52;
 
 function clearTallies(ledger: Ledger): void {
   for (const tally of ledger.tallies) {

@@ -14,8 +14,9 @@ import type { MaloteError } from '../../errors.ts';
 import type { Host, Lease } from '../../transport/transport.ts';
 import { type Agenda, earliest, nothingKnown } from './agenda.ts';
 import type { Consumer, HeldLease } from './consumers.ts';
-import { isBusy, isFatal, toMaloteError } from './driver-errors.ts';
-import { expireCalls, failTouched, failureOf } from './failing.ts';
+import { isBusy, isConstraint, isFatal, toMaloteError } from './driver-errors.ts';
+import { EndedByEffect, spoiledCommit } from './effects.ts';
+import { callsOf, expireCalls, failTouched, failureOf } from './failing.ts';
 import { wantsMore } from './claim.ts';
 import { dropLedger } from './ledger.ts';
 import { createPace } from './pace.ts';
@@ -25,7 +26,7 @@ import { createWakeUps } from './wake-ups.ts';
 
 /** What the loop needs of a connection. */
 export interface LoopConnection {
-  exec(sql: string): void;
+  exec(sql: string): unknown;
   readonly isTransaction: boolean;
 }
 
@@ -79,7 +80,7 @@ export function createLoop(options: LoopOptions): Loop {
   const { session, intake, db, where, host } = options;
   const { clock } = host;
   const { ledger, book, consumers } = session;
-  const everyCall = [intake.commands, intake.marks, intake.settlements, intake.publishes] as const;
+  const everyCall = callsOf(intake);
   const gone = new Set<number>();
   const pace = createPace();
   const wakeUps = createWakeUps(clock, { ring: schedule, look });
@@ -137,6 +138,7 @@ export function createLoop(options: LoopOptions): Loop {
       const result = workTurn(session, intake, {
         limit: pace.limit,
         claimLimit: pace.claimLimit,
+        effectLimit: pace.effectLimit,
         agenda,
         gone,
       });
@@ -145,14 +147,22 @@ export function createLoop(options: LoopOptions): Loop {
       db.exec('commit');
       return result;
     } catch (error) {
-      giveUp(error, isCommitting);
+      giveUp(isCommitting ? causeOf(error) : error, isCommitting);
       return null;
     }
   }
 
+  /** Of a commit that failed. malote itself defers no constraint. */
+  function causeOf(error: unknown): unknown {
+    const effects = session.stage.done.length;
+    if (effects === 0 || !isConstraint(error)) return error;
+    pace.spoiled(effects);
+    return spoiledCommit(session.stage, error);
+  }
+
   function giveUp(error: unknown, isCommitting: boolean): void {
     const named = toMaloteError(error, where);
-    const busy = isBusy(error);
+    const busy = isBusy(error) || error instanceof EndedByEffect;
     try {
       if (db.isTransaction) db.exec('rollback');
     } catch (second) {
@@ -162,9 +172,13 @@ export function createLoop(options: LoopOptions): Loop {
     if (!session.isRegistered) session.id = 0;
     book.rollback();
     session.events.length = 0;
+    session.sources.clear();
+    session.hasTold = false;
     const hasFailedSome = !busy && failTouched(intake, failureOf(named, isCommitting));
     for (const calls of everyCall) calls.rollback();
     tellLost();
+    // The others of the turn had no part in it: without the one that ended it they go again.
+    if (error instanceof EndedByEffect) return schedule();
     if (!busy && isFatal(error)) return end(named);
     if (!busy) return tryAgain(named, hasFailedSome);
     expireCalls(intake, clock.monotonic(), named);
@@ -254,6 +268,7 @@ export function createLoop(options: LoopOptions): Loop {
       gone.size > 0 ||
       ledger.hasChores ||
       session.isBehind ||
+      !session.hasTold ||
       session.time.now() >= earliest(agenda)
     )
       return true;

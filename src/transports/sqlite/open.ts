@@ -2,24 +2,26 @@
  * One connection of one process to the file: the contract's transport, made of its parts.
  */
 
-import type { DatabaseSync } from 'node:sqlite';
 import { MaloteError } from '../../errors.ts';
 import type { Host, Queue, Transport } from '../../transport/transport.ts';
 import { type Bell, createBell } from './bell.ts';
 import { type Calls, createCalls } from './calls.ts';
 import { startCheckpoints } from './checkpoint.ts';
-import { coordinate, type Coordinating } from './coordination.ts';
 import { createConsumer } from './consumers.ts';
 import { createSession } from './create-session.ts';
-import { isFatal, toMaloteError } from './driver-errors.ts';
-import { openFile } from './file.ts';
+import { toMaloteError } from './driver-errors.ts';
+import { createEffects } from './effects.ts';
+import { type OpenedFile, openFile } from './file.ts';
 import { createFileGuard } from './file-guard.ts';
-import { createJoin, type SqliteTransaction, waitsOf } from './join.ts';
+import type { CallerTransaction, Connection, DriverName } from './driver.ts';
+import { createJoin, waitsOf } from './join.ts';
 import { refresh, type Wait } from './ledger.ts';
+import { loadDriver } from './load-driver.ts';
 import { createLoop, type Loop } from './loop.ts';
 import { leave } from './return-all.ts';
 import { migrations } from './schema.ts';
 import type { Session } from './session.ts';
+import { createSights, type Sights } from './sights.ts';
 import { createStore } from './store.ts';
 import { subscribe, unsubscribe } from './subscribe.ts';
 import type { Intake } from './turn.ts';
@@ -27,6 +29,7 @@ import type { Intake } from './turn.ts';
 export interface OpenOptions {
   readonly path: string;
   readonly durability: 'full' | 'normal';
+  readonly driver: DriverName;
 }
 
 /** A connection that runs, and what its doors need of it. */
@@ -42,16 +45,15 @@ interface Running {
 export async function openTransport(
   options: OpenOptions,
   host: Host,
-): Promise<Transport<SqliteTransaction>> {
-  const file = openFile(options.path, { durability: options.durability, migrations });
+): Promise<Transport<CallerTransaction>> {
+  const file = open(options);
   const where = `sqlite file "${file.path}"`;
   const session = createSession(file, host, () => loop.schedule());
   const guard = createFileGuard(file, host.clock);
   const intake = createIntake();
-  const checkpoints = startCheckpoints({ path: file.path, clock: host.clock });
+  const checkpoints = startCheckpoints({ ...file, clock: host.clock });
   let state: 'opening' | 'open' | 'closing' | 'closed' = 'opening';
-  let closing: Promise<void> | null = null;
-  let bell: Bell | null = null;
+  let [closing, bell]: [Promise<void> | null, Bell | null] = [null, null];
   const met = createSignal();
   const loop = createLoop({
     session,
@@ -67,14 +69,16 @@ export async function openTransport(
       guard.check();
       checkpoints.begin(file.db);
     },
-    turned: () => slots.look(),
+    turned: () => sights.look(),
     isClosing: () => state === 'closing',
     registered() {
-      bell = startBell(file.path, host, { session, loop, look: slots.look });
+      bell = startBell(file.path, host, { session, loop, look: sights.look });
     },
     busy: met.resolve,
   });
-  const slots = coordinate(session, { host, where, run, check: checkFile, failed: loop.look });
+  const queue = createQueue({ session, intake, loop, command, check });
+  const doors = { db: file.db, host, where, run, queue, check: checkFile, failed: loop.look };
+  const sights = createSights(session, doors);
 
   function check(): void {
     if (state !== 'open') throw stopped(where);
@@ -100,48 +104,31 @@ export async function openTransport(
     return command(inside);
   }
 
-  async function read<Answer>(look: (session: Session) => Answer): Promise<Answer> {
-    try {
-      checkFile();
-      file.db.exec('begin');
-      try {
-        refresh(session.ledger);
-        return look(session);
-      } finally {
-        file.db.exec('commit');
-      }
-    } catch (error) {
-      // A turn finds out what it means.
-      if (isFatal(error)) loop.look();
-      throw toMaloteError(error, where);
-    }
-  }
-
   async function ended(waits: readonly Wait[]): Promise<void> {
     loop.look();
     if (waits.length === 0 || state !== 'open') return;
     // Only a look tells whether the caller has committed.
-    const events = await read((inside) => waitsOf(inside, waits)).catch(() => []);
+    const events = await sights.read((inside) => waitsOf(inside, waits)).catch(() => []);
     for (const event of events) host.notify(event);
   }
 
   function release(goodbye: 'said' | 'unsaid'): void {
     state = 'closed';
-    slots.stop(stopped(where));
+    sights.stop(stopped(where));
     loop.stop(stopped(where));
     session.household.leave();
     if (goodbye === 'said') bell?.close();
     else bell?.abandon();
-    void checkpoints.stop();
+    void checkpoints.stop().then(file.left);
     file.db.close();
   }
 
   async function close(): Promise<void> {
     for (const consumer of session.consumers) consumer.isStopped = true;
-    slots.stop(stopped(where));
+    sights.stop(stopped(where));
     let goodbye: 'said' | 'unsaid' = 'said';
     try {
-      while (!intake.publishes.isEmpty || !intake.settlements.isEmpty) await command(() => null);
+      while (!isDone(intake)) await command(() => null);
       // The worker has the file open too. From the moment this session has left, all is over.
       await checkpoints.stop();
       await command(leave);
@@ -152,16 +139,17 @@ export async function openTransport(
     if (state !== 'closed') release(goodbye);
   }
 
-  // Who holds the lock may be the transaction a publish is to join: then the row comes later.
   await Promise.race([command(() => null), met.promise]).catch((error: unknown) => {
     release('unsaid');
     throw toMaloteError(error, where);
   });
   state = 'open';
   return {
-    queue: createQueue({ session, intake, loop, command, check }),
-    store: createStore({ run, read, now: session.time.now }),
-    coordination: slots.coordination,
+    queue,
+    facts: sights.facts,
+    store: createStore({ run, read: sights.read, now: session.time.now }),
+    coordination: sights.coordination,
+    effects: createEffects({ calls: intake.effects, loop, check, command: run, read: sights.read }),
     join: createJoin({ file, guard, where, host, check, ended: (waits) => void ended(waits) }),
     close() {
       if (state === 'closed') return Promise.resolve();
@@ -175,10 +163,14 @@ export async function openTransport(
   };
 }
 
+function open({ path, durability, driver }: OpenOptions): OpenedFile {
+  return openFile(path, { driver: loadDriver(driver), durability, migrations });
+}
+
 function startBell(
   path: string,
   { clock }: Host,
-  { session, loop, look }: Pick<Running, 'session' | 'loop'> & Pick<Coordinating, 'look'>,
+  { session, loop, look }: Pick<Running, 'session' | 'loop'> & Pick<Sights, 'look'>,
 ): Bell {
   return createBell({
     path,
@@ -253,6 +245,7 @@ function createQueue({ session, intake, loop, command, check }: Running): Queue 
       const consumer = createConsumer(name, demand.slots, sink);
       consumer.subscription = ledger.topology.subscriptions.get(name) ?? null;
       consumers.push(consumer);
+      session.hasTold = false;
       loop.hold(true);
       loop.look();
       return {
@@ -265,12 +258,20 @@ function createQueue({ session, intake, loop, command, check }: Running): Queue 
           consumer.isStopped = true;
           consumer.credit = 0;
           loop.hold(consumers.some(({ isStopped }) => !isStopped));
+          session.hasTold = false;
+          loop.schedule();
         },
       };
     },
   };
 }
 
+/** Whether nothing is left that a close finishes. */
+function isDone({ publishes, settlements, effects }: Intake): boolean {
+  return publishes.isEmpty && settlements.isEmpty && effects.isEmpty;
+}
+
+/** Who holds the lock may be the transaction a publish is to join: then its row comes later. */
 function createSignal(): { readonly promise: Promise<void>; resolve(): void } {
   let resolve = (): void => {};
   const promise = new Promise<void>((fulfil) => {
@@ -280,9 +281,9 @@ function createSignal(): { readonly promise: Promise<void>; resolve(): void } {
 }
 
 /** Asks whether another connection changed the file. */
-function dataVersionOf(db: DatabaseSync): () => number {
+function dataVersionOf(db: Connection): () => number {
   const version = db.prepare('pragma data_version');
-  return () => Number(Object.values(version.get()!)[0]);
+  return () => Number(Object.values(version.get() as object)[0]);
 }
 
 function createIntake(): Intake {
@@ -292,11 +293,15 @@ function createIntake(): Intake {
     forwards: new Map(),
     commands: createCalls(serials),
     marks: createCalls(serials),
+    effects: createCalls(serials),
     settlements: createCalls(serials, (settlement) =>
       settlement.kind === 'ack' ? 1 + settlement.publish.length : 1,
     ),
-    // A large body weighs as much as many small ones.
-    publishes: createCalls(serials, ({ body }) => 1 + (body.length >> 12)),
+    // A large body weighs as much as many small ones; many facts do, each with a row of its own.
+    publishes: createCalls(
+      serials,
+      ({ body, facts }) => 1 + (body.length >> 12) + (facts.length >> 2),
+    ),
   };
 }
 

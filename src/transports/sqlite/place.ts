@@ -6,10 +6,11 @@
  * from memory after the commit, without a look at the file.
  */
 
-import type { FactId } from '../../transport/transport.ts';
+import type { Need } from '../../transport/transport.ts';
 import { lackingOf, startWaiting, waitingEvent } from './facts.ts';
 import { hashKey, laneFlag, laneState, mark, ticksOf } from './layout.ts';
 import { type FoundLane, type Ledger, tallyOf } from './ledger.ts';
+import { factsText } from './need-text.ts';
 import { listFacts, record } from './story.ts';
 import type { Subscription, Topic } from './topology.ts';
 
@@ -20,7 +21,7 @@ export interface Parcel {
   readonly body: string | Uint8Array;
   readonly headers: string | null;
   readonly key: string | null;
-  readonly facts: readonly FactId[];
+  readonly facts: readonly Need[];
   readonly acceptedAt: number;
 }
 
@@ -72,7 +73,7 @@ interface Keyed {
 
 function placeInLane(ledger: Ledger, subscription: Subscription, keyed: Keyed): void {
   const { parcel, key, taker } = keyed;
-  const hash = hashKey(key);
+  const hash = hashKey(key, ledger.seed);
   const id = subscription.keyed + ++ledger.sequence;
   const found = findLane(ledger, subscription, hash);
   if (found === undefined) {
@@ -117,32 +118,40 @@ function foundIn({ found }: Ledger, subscription: Subscription): Map<number, Fou
   return known;
 }
 
+/** The row id under which a message that was here before is placed again: behind all of its key. */
+export function placeFor(
+  ledger: Ledger,
+  { isOrdered, loose, keyed }: Subscription,
+  { key }: Parcel,
+): number {
+  return (isOrdered && key !== null ? keyed : loose) + ++ledger.sequence;
+}
+
 /**
- * Places a message that was here before, behind all of its key: with a story, and with its waiting
- * counted from now. Answers its new row id, and its lane.
+ * Places a message that was here before, with its waiting counted from now. It has its story by
+ * then, which goes on here: it may have to wait at once.
  */
 export function placeAgain(
   ledger: Ledger,
   subscription: Subscription,
-  parcel: Parcel,
-): { readonly id: number; readonly lane: number; readonly state: number } {
+  { parcel, id }: { readonly parcel: Parcel; readonly id: number },
+): { readonly lane: number; readonly state: number } {
   const key = subscription.isOrdered ? parcel.key : null;
-  const id = (key === null ? subscription.loose : subscription.keyed) + ++ledger.sequence;
-  const hash = key === null ? 0 : hashKey(key);
+  const hash = key === null ? 0 : hashKey(key, ledger.seed);
   const found = key === null ? undefined : findLane(ledger, subscription, hash);
   if (found === undefined) {
     const since = ledger.now;
     const marks = mark.storied;
     const opening = { parcel, lane: id, hash, key, taker: nobody, since, marks };
     openLane(ledger, subscription, opening);
-    return { id, lane: id, state: laneState.ready };
+    return { lane: id, state: laneState.ready };
   }
   const [lane, name, state] = found;
   const facts = subscription.waits ? parcel.facts : [];
   const special = { id, lane, facts, marks: mark.storied, key: name === key ? null : key };
   addSpecial(ledger, parcel, special);
   tallyOf(ledger, subscription).ready += 1;
-  return { id, lane, state };
+  return { lane, state };
 }
 
 interface Opening {
@@ -158,12 +167,15 @@ interface Opening {
 
 /** Opens a lane with its first message: waiting, leased at once, or ready. */
 function openLane(ledger: Ledger, subscription: Subscription, opening: Opening): void {
-  const { parcel, lane, hash, key, taker } = opening;
+  const { parcel, lane, taker } = opening;
   const facts = subscription.waits ? parcel.facts : [];
   const tally = tallyOf(ledger, subscription);
   const lacking = facts.length === 0 ? null : lackingOf(ledger, facts);
   const deadlineAt = (opening.since ?? parcel.acceptedAt) + subscription.waitingDeadlineMs;
   const waits = lacking !== null && ledger.now < deadlineAt;
+  // Where it may be overtaken, a message that has to wait is in no lane of a key.
+  const leaves = waits && subscription.overtakes;
+  const { hash, key } = leaves ? { hash: 0, key: null } : opening;
   const marks = opening.marks ?? (waits && ledger.keepsJournal ? mark.storied : 0);
   if (facts.length === 0 && marks === 0) addMessage(ledger, lane, lane, parcel);
   else addSpecial(ledger, parcel, { id: lane, lane, facts, marks, key: null });
@@ -245,7 +257,7 @@ function addMessage({ writes }: Ledger, id: number, lane: number, parcel: Parcel
 interface Special {
   readonly id: number;
   readonly lane: number;
-  readonly facts: readonly FactId[];
+  readonly facts: readonly Need[];
   readonly marks: number;
   /** Where it is not the key its lane was opened with. */
   readonly key: string | null;
@@ -265,12 +277,4 @@ function addSpecial(ledger: Ledger, parcel: Parcel, special: Special): void {
     factsText(facts),
     key,
   );
-}
-
-export function factsText(facts: readonly FactId[]): string | null {
-  return facts.length === 0 ? null : JSON.stringify(facts);
-}
-
-export function parseFacts(text: string | null): readonly FactId[] {
-  return text === null ? [] : (JSON.parse(text) as FactId[]);
 }

@@ -6,15 +6,17 @@
 import { MaloteError } from '../../errors.ts';
 import type { Outgoing, PublishOutcome } from '../../transport/transport.ts';
 import { type Ledger, readTally, tallyOf, topicOf } from './ledger.ts';
-import { factsText, type Parcel, place, type Taker } from './place.ts';
+import { factsText } from './need-text.ts';
+import { type Parcel, place, type Taker } from './place.ts';
+import { firstOf, remember } from './repetitions.ts';
 import type { Reserved, Session } from './session.ts';
 import { depthOf } from './tally.ts';
 import type { Subscription, Topic } from './topology.ts';
 
 export const maxBodyBytes: number = 64 * 2 ** 20;
-export const dedupeWindowMs: number = 7 * 24 * 3_600_000;
 
 const stored: PublishOutcome = { kind: 'stored' };
+const storedForLater: PublishOutcome = { kind: 'stored', kept: true };
 
 export function publishOne(ledger: Ledger, outgoing: Outgoing, taker: Taker): PublishOutcome {
   const { body } = outgoing;
@@ -26,29 +28,32 @@ export function publishOne(ledger: Ledger, outgoing: Outgoing, taker: Taker): Pu
   const first = firstOf(ledger, topic, outgoing.dedupe);
   if (first !== null) return { kind: 'duplicate', id: first };
   for (const subscription of topic.direct) {
-    const isFull = depthOf(readTally(ledger, subscription)) >= subscription.maxDepth;
-    if (isFull) return { kind: 'full', subscription: subscription.name };
+    if (depthOf(readTally(ledger, subscription)) < subscription.maxDepth) continue;
+    return { kind: 'full', subscription: subscription.name, topics: subscription.topics };
   }
   store(ledger, { outgoing, topic, taker });
-  return stored;
+  return topic.direct.length + topic.adopting.length === 0 ? storedForLater : stored;
 }
 
 /**
  * Takes room for what an ack publishes, in every subscription or in none: then answers false.
  *
- * @param acked - the subscription in which the ack itself frees a place
+ * Makes no topic: one that nobody has used has no subscription, and the caller may undo what he
+ * did.
+ *
+ * @param acked - the subscription in which the ack itself frees a place, if there is an ack
  */
 export function reserve(
   { ledger, reserved }: Pick<Session, 'ledger' | 'reserved'>,
   batch: readonly Outgoing[],
-  acked: Subscription,
+  acked: Subscription | null,
 ): boolean {
   const wanted: Reserved = new Map();
   for (const outgoing of batch) {
     const { body, dedupe } = outgoing;
     if (isTooLarge(body)) throw tooLarge(outgoing);
-    const topic = topicOf(ledger, outgoing.topic);
-    if (firstOf(ledger, topic, dedupe) !== null) continue;
+    const topic = ledger.topology.topics.get(outgoing.topic);
+    if (topic === undefined || firstOf(ledger, topic, dedupe) !== null) continue;
     for (const subscription of topic.direct) {
       const more = (wanted.get(subscription) ?? reserved.get(subscription) ?? 0) + 1;
       const freed = subscription === acked ? 1 : 0;
@@ -121,26 +126,6 @@ function keep(ledger: Ledger, { outgoing, topic }: Storing, dueAt: number): void
     outgoing.key,
     outgoing.body,
   );
-}
-
-/** The id of the first message that came with one of these keys within the window. */
-function firstOf(ledger: Ledger, topic: Topic, keys: readonly string[]): string | null {
-  for (const key of keys) {
-    const seen = ledger.shelves.seen.get(key, topic.number);
-    if (seen === undefined) continue;
-    const [number, id, at] = seen;
-    if (at > ledger.now - dedupeWindowMs) return id;
-    ledger.shelves.forget.run(number);
-  }
-  return null;
-}
-
-function remember(
-  ledger: Ledger,
-  topic: Topic,
-  { key, id }: { readonly key: string; readonly id: string },
-): void {
-  ledger.shelves.remember.run(topic.number, key, id, ledger.now, ledger.sequence);
 }
 
 function isTooLarge(body: string | Uint8Array): boolean {

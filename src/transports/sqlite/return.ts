@@ -10,7 +10,8 @@ import type { HeldLease, LaneLease, LooseLease } from './consumers.ts';
 import { loose } from './lease-book.ts';
 import { type Ledger, tallyOf } from './ledger.ts';
 import type { Session } from './session.ts';
-import { forgetStory } from './story.ts';
+import { keepAcked } from './past.ts';
+import { forgetFailures, forgetStory } from './story.ts';
 import type { Subscription } from './topology.ts';
 import { runForEach } from './writes.ts';
 import { rowsPerStatement } from './statements/sql.ts';
@@ -189,21 +190,26 @@ function removePrefix(ledger: Ledger, lease: LaneLease): void {
   const { ids, next, removed } = lease;
   if (next === removed) return;
   const last = ids[next - 1]!;
+  keepAcked(ledger, lease, [lease.lane, last]);
   if (next - removed === 1) ledger.messages.remove.run(last);
   else ledger.messages.removePrefix.run(lease.lane, last);
   const first = ids[removed]!;
-  for (const id of lease.storied) if (id >= first && id <= last) forgetStory(ledger, id);
+  const forget = ledger.keepDoneMs === 0 ? forgetStory : forgetFailures;
+  for (const id of lease.storied) if (id >= first && id <= last) forget(ledger, id);
   lease.removed = next;
 }
 
 /** Everything between two acked messages is settled too, or a lane of its own by now. */
-function removeRanges({ messages }: Ledger, { ids, settled }: LooseLease): void {
+function removeRanges(ledger: Ledger, lease: LooseLease): void {
+  const { messages } = ledger;
+  const { ids, settled } = lease;
   for (let index = 0; index < ids.length; index++) {
     if (settled[index] !== loose.acked) continue;
     let end = index;
     for (let next = index + 1; next < ids.length && settled[next] !== loose.out; next++) {
       if (settled[next] === loose.acked) end = next;
     }
+    keepAcked(ledger, lease, [ids[index]!, ids[end]!]);
     if (index === end) messages.remove.run(ids[index]!);
     else messages.removeLoose.run(ids[index]!, ids[end]!);
     settled.fill(loose.gone, index, end + 1);

@@ -27,9 +27,11 @@ export const migrations: readonly string[] = [
     topology integer not null,
     named integer not null,
     -- The latest time that a transaction was stamped with: it never goes back.
-    now integer not null
+    now integer not null,
+    -- The numbers of keys depend on it. 4503599627370495 is 2^52 - 1.
+    seed integer not null
   );
-  insert into ml_meta values (1, 0, 0, 1, 0, 0);
+  insert into ml_meta values (1, 0, 0, 1, 0, 0, random() & 4503599627370495);
 
   -- process: sessions with the same one die together. beside: since this one was last renewed,
   -- another one of its process was taken over that held something.
@@ -259,5 +261,71 @@ export const migrations: readonly string[] = [
 
   -- How many rows of ml_entry a space has.
   create table ml_space (space text primary key, entries integer not null) without rowid;
+  `,
+  `
+  -- What subscriptions with an inbox have processed. source: the number of a subscription and a
+  -- topic; token: of the last delivery that was announced; done 0: announced, and nothing more;
+  -- opens: facts, as JSON. Gone after ends_at.
+  create table ml_inbox_source (number integer primary key, name text not null unique);
+  create table ml_inbox (
+    source integer not null,
+    message_id text not null,
+    token integer not null,
+    done integer not null,
+    ends_at integer not null,
+    opens text,
+    primary key (source, message_id)
+  ) without rowid;
+  create index ml_inbox_end on ml_inbox (ends_at);
+  `,
+  `
+  -- Code, stack and cause of a failure, as JSON; null where there is none of them.
+  alter table ml_failure add column first_more text;
+  alter table ml_failure add column last_more text;
+  `,
+  `
+  -- Tells a subscription from an earlier one of its number and name: never the same twice.
+  alter table ml_subscription add column born integer not null default 0;
+  `,
+  `
+  -- A head that has to wait leaves its key for a lane of its own.
+  alter table ml_subscription add column overtakes integer not null default 0;
+  `,
+  `
+  -- Messages that are gone, where the journal keeps all: their rows of ml_journal stay as long as
+  -- these. attempt: spent; delivered_at: of the last attempt; null: the message was cancelled.
+  create table ml_past (
+    id integer primary key,
+    message_id text not null,
+    topic integer not null,
+    key text,
+    attempt integer not null,
+    accepted_at integer not null,
+    delivered_at integer,
+    ended_at integer not null,
+    ends_at integer not null
+  ) strict;
+  create index ml_past_name on ml_past (message_id);
+  create index ml_past_end on ml_past (ends_at);
+  `,
+  `
+  -- Remembered until then, and as long as the message is there. Rows are in this order.
+  -- 608400000 is seven days and an hour.
+  alter table ml_dedupe add column ends_at integer not null default 0;
+  update ml_dedupe set ends_at = at + 608400000;
+  `,
+  `
+  -- Facts of this file that messages of another engine wait for. A row in ml_followed: somebody has
+  -- asked for changes of facts, and from then on the last of them are in the log.
+  create table ml_followed (one integer primary key check (one = 1));
+  create table ml_fact_change (
+    number integer primary key,
+    fact text not null,
+    opened integer not null
+  );
+  `,
+  `
+  -- The names of the subscriptions that a session consumes, as JSON.
+  alter table ml_session add column consumes text not null default '[]';
   `,
 ];

@@ -9,7 +9,9 @@ import type { FileTime } from './file-time.ts';
 import type { Membership } from './household.ts';
 import type { LeaseBook } from './lease-book.ts';
 import type { Ledger } from './ledger.ts';
+import type { Stage } from './stage.ts';
 import type { coordinationTexts } from './statements/coordination.ts';
+import type { inboxTexts } from './statements/inbox.ts';
 import type { redriveTexts } from './statements/redrives.ts';
 import type { sessionTexts } from './statements/sessions.ts';
 import type { subscriptionTexts } from './statements/subscriptions.ts';
@@ -24,6 +26,12 @@ export interface Staged {
 
 /** Room that acks of this transaction have taken for what they publish, by subscription. */
 export type Reserved = Map<Subscription, number>;
+
+export interface Refusing {
+  serial: number;
+  /** Names of subscriptions. */
+  readonly full: Set<string>;
+}
 
 /** How far messages are named, see `naming.ts`. */
 export interface Naming {
@@ -51,6 +59,11 @@ export interface Session {
   readonly views: Prepared<typeof viewTexts>;
   readonly redrives: Prepared<typeof redriveTexts>;
   readonly slots: Prepared<typeof coordinationTexts>;
+  readonly inbox: Prepared<typeof inboxTexts>;
+  /** The numbers of the sources of receipts; empty again after a turn that failed. */
+  readonly sources: Map<string, number>;
+  /** Where functions of the caller run. */
+  readonly stage: Stage;
   readonly consumers: Consumer[];
   /** What the host hears after the commit. */
   readonly events: EngineEvent[];
@@ -59,8 +72,12 @@ export interface Session {
   /** What the acks of this turn publish, by the number of the call. */
   readonly staged: Staged[];
   readonly reserved: Reserved;
+  /** The batch of publishes that is being worked off, and where it found no room. */
+  readonly refusing: Refusing;
   /** The version of the topology that the consumers were matched with. */
   topologyVersion: number;
+  /** Its row says what it consumes. */
+  hasTold: boolean;
   readonly naming: Naming;
   /** There are messages to name. */
   isBehind: boolean;

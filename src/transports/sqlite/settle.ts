@@ -14,8 +14,9 @@ import { laneFlag, laneState, mark, ticksOf } from './layout.ts';
 import type { HeldLease, LaneLease } from './consumers.ts';
 import { loose, type Standing } from './lease-book.ts';
 import { type Ledger, tallyOf } from './ledger.ts';
-import { factsText, parseFacts } from './place.ts';
+import { factsText, parseFacts } from './need-text.ts';
 import { reserve } from './publish.ts';
+import { rememberFromEnd } from './repetitions.ts';
 import {
   endLanes,
   endLoose,
@@ -28,13 +29,16 @@ import {
   takeBack,
 } from './return.ts';
 import type { Session } from './session.ts';
-import { describe, listFacts, noteFailure, record, redrivenAt } from './story.ts';
+import { describe } from '../../message/failure.ts';
+import { stepAside } from './step-aside.ts';
+import { listFacts, noteFailure, record, redrivenAt } from './story.ts';
 
 /** @param serial - of the call; what acks publish is stored in the order of the calls */
 export function settleOne(session: Session, settlement: Settlement, serial: number): SettleOutcome {
   const standing = standingOf(session, settlement.delivery);
   if (standing === null) return notStanding(session, settlement);
   session.book.touch(standing.lease);
+  if (settlement.kind !== 'ack') noteDelivery(session.ledger, standing);
   switch (settlement.kind) {
     case 'ack':
       return ack(session, standing, { settlement, serial });
@@ -50,6 +54,13 @@ export function settleOne(session: Session, settlement: Settlement, serial: numb
   }
 }
 
+/** With all of its history: that it went out. Those that are acked have it in `ml_past`. */
+function noteDelivery(ledger: Ledger, { lease, delivery }: Standing): void {
+  if (ledger.keepDoneMs === 0) return;
+  const { attempt, tag } = delivery;
+  record(ledger, tag, { event: 'delivered', attempt, at: lease.deliveredAt });
+}
+
 /** Removes what was acked and ends the leases that are done. */
 export function finishSettling(session: Session): void {
   const single: number[] = [];
@@ -61,7 +72,7 @@ export function finishSettling(session: Session): void {
       if (lease.left === 0) endLoose(session, lease);
       continue;
     }
-    if (isSingle(lease)) {
+    if (session.ledger.keepDoneMs === 0 && isSingle(lease)) {
       single.push(lease.ids[0]!);
       lease.removed = 1;
     } else {
@@ -78,7 +89,7 @@ function isSingle({ ids, next, removed, storied }: LaneLease): boolean {
   return ids.length === 1 && next === 1 && removed === 0 && storied.length === 0;
 }
 
-function standingOf({ book }: Session, delivery: Delivery): Standing | null {
+export function standingOf({ book }: Pick<Session, 'book'>, delivery: Delivery): Standing | null {
   const lease = book.find(delivery.lease);
   if (lease === null) return null;
   if (lease.kind === 'lane') {
@@ -124,6 +135,7 @@ function ack(
     lease.left -= 1;
   }
   book.out -= 1;
+  rememberFromEnd(ledger, acking.settlement.delivery);
   const tally = tallyOf(ledger, lease.subscription);
   tally.leased -= 1;
   tally.done += 1;
@@ -173,7 +185,8 @@ function park(
   const { attempt, acceptedAt, tag: id } = delivery;
   const lacking = lackingOf(ledger, facts);
   const before = marksOf(lease, id) & mark.storied;
-  const marks = lacking !== null && ledger.keepsJournal ? mark.storied : before;
+  const isNoted = ledger.keepDoneMs > 0 || (lacking !== null && ledger.keepsJournal);
+  const marks = isNoted ? mark.storied : before;
   // What its handler waits for is kept like what it was published with: a fact may be revoked.
   const needs = [...new Set([...factsOf(ledger, id), ...facts])];
   ledger.messages.setFacts.run(factsText(needs), id);
@@ -186,10 +199,15 @@ function park(
   record(ledger, id, { event: 'parked', attempt, detail: listFacts(lacking) });
   const since = before === 0 ? acceptedAt : (redrivenAt(ledger, id) ?? acceptedAt);
   const deadlineAt = since + lease.subscription.waitingDeadlineMs;
-  startWaiting(ledger, freed.lane, needs, deadlineAt);
-  const readyAt = ticksOf(deadlineAt);
-  const { waiting: state } = laneState;
-  setState(ledger, freed, { state, readyAt, flags: laneFlag.none, isCold: true });
+  let { lane } = freed;
+  if (lease.subscription.overtakes && delivery.key !== null) {
+    lane = stepAside(ledger, lease.subscription, { id, lane, deadlineAt });
+  } else {
+    const readyAt = ticksOf(deadlineAt);
+    const { waiting: state } = laneState;
+    setState(ledger, freed, { state, readyAt, flags: laneFlag.none, isCold: true });
+  }
+  startWaiting(ledger, lane, needs, deadlineAt);
   const tally = tallyOf(ledger, lease.subscription);
   tally.ready -= 1;
   tally.waiting += 1;

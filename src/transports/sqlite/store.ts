@@ -14,6 +14,7 @@ import type {
 } from '../../transport/store.ts';
 import type { DeadReason, Failure } from '../../transport/transport.ts';
 import { cancel } from './cancel.ts';
+import { lackingNow } from './facts.ts';
 import { endOfRange, keyedRange, looseRange, msOf } from './layout.ts';
 import { checkLimit, pageOf, readCursor, writeCursor } from './pages.ts';
 import { redrive, type RunInTurn } from './redrive.ts';
@@ -40,13 +41,16 @@ export function createStore({ run, read, now }: StoreDoors): Store {
     waiting: (query) => read((session) => waitingPage(session, query)),
     subscriptions: () =>
       read((session) =>
-        [...session.ledger.topology.subscriptions.values()].map((one) => viewOf(session, one)),
+        [...session.ledger.topology.subscriptions.values()].map((one) =>
+          viewOf(session, one, now()),
+        ),
       ),
     setPaused: (name, paused) => run((session) => setPaused(session, name, paused)),
   };
 }
 
-function viewOf({ ledger, views }: Session, subscription: Subscription): SubscriptionView {
+function viewOf(session: Session, subscription: Subscription, now: number): SubscriptionView {
+  const { ledger, views, rows } = session;
   // A tally of its own: the one of the subscription belongs to the turns.
   const tally = createTally(subscription.number);
   loadTally(ledger.rows, tally);
@@ -55,9 +59,29 @@ function viewOf({ ledger, views }: Session, subscription: Subscription): Subscri
   return {
     ...specificationOf(subscription),
     paused: subscription.isPaused,
-    stats: { depth, scheduled, ready, leased, retrying, waiting, dead, done, cancelled },
+    stats: {
+      oldestAt: oldestOf(session, subscription.number),
+      depth,
+      scheduled,
+      ready,
+      leased,
+      retrying,
+      waiting,
+      dead,
+      done,
+      cancelled,
+    },
     blockedKeys: views.blocked.all(subscription.number).flat(),
+    consumers: rows.consumers.get(now, subscription.name)![0],
+    partitions: null,
   };
+}
+
+function oldestOf({ views }: Session, number: number): number | null {
+  const times = [looseRange(number), keyedRange(number)].flatMap(
+    (range) => views.oldest.get(range, endOfRange(range)) ?? [],
+  );
+  return times.length === 0 ? null : Math.min(...times);
 }
 
 const emptyPage = { items: [], next: null } as const;
@@ -94,7 +118,7 @@ function deadRows(
 
 function letterOf({ ledger }: Session, row: DeadRow): DeadLetter {
   const [, number, , key, topic, id, reason, attempts, acceptedAt, diedAt, headers, , body] = row;
-  const [firstName, firstMessage, lastName, lastMessage] = row.slice(13) as (string | null)[];
+  const failures = row.slice(13) as (string | null)[];
   return {
     id,
     topic: ledger.topology.topicByNumber.get(topic)?.name ?? '',
@@ -104,15 +128,16 @@ function letterOf({ ledger }: Session, row: DeadRow): DeadLetter {
     attempts,
     acceptedAt,
     diedAt,
-    firstFailure: failureOf(firstName, firstMessage),
-    lastFailure: failureOf(lastName, lastMessage),
+    firstFailure: failureOf(failures.slice(0, 3)),
+    lastFailure: failureOf(failures.slice(3)),
     body,
     headers,
   };
 }
 
-function failureOf(name = null as string | null, message = null as string | null): Failure | null {
-  return name === null || message === null ? null : { name, message };
+function failureOf([name = null, message = null, more = null]: (string | null)[]): Failure | null {
+  if (name === null || message === null) return null;
+  return { name, message, ...(more === null ? {} : (JSON.parse(more) as object)) };
 }
 
 type WaitingRow = NonNullable<ReturnType<Session['views']['waiting']['get']>>;
@@ -162,7 +187,7 @@ function waitingOf({ ledger }: Session, row: WaitingRow): WaitingMessage {
     topic: ledger.topology.topicByNumber.get(topic)?.name ?? '',
     subscription: ledger.topology.byNumber.get(number)?.name ?? '',
     key: key ?? name,
-    waitingFor: ledger.facts.lacking.all(lane).flat(),
+    waitingFor: lackingNow(ledger, lane),
     acceptedAt,
     deadlineAt: msOf(readyAt),
   };

@@ -4,28 +4,33 @@
  * so that a message without a story costs nothing when it goes.
  */
 
+import { shownNeeds } from '../../message/need.ts';
 import type { JournalEntry } from '../../transport/store.ts';
-import type { Failure, FactId } from '../../transport/transport.ts';
+import type { Failure, Need } from '../../transport/transport.ts';
 import type { Ledger } from './ledger.ts';
 
-const longestStory = 100;
+export const longestStory = 100;
 
 export interface Line {
   readonly event: JournalEntry['event'];
   readonly attempt: number;
   readonly detail?: string;
+  /** Where it was not now. */
+  readonly at?: number;
 }
 
 export function record(ledger: Ledger, id: number, line: Line): void {
   if (!ledger.keepsJournal) return;
   const [last, count] = ledger.dead.lastEntry.get(id) ?? [0, 0];
-  const { event, attempt, detail = null } = line;
-  ledger.dead.addEntry.run(id, last + 1, ledger.now, event, attempt, detail);
+  const { event, attempt, detail = null, at = ledger.now } = line;
+  ledger.dead.addEntry.run(id, last + 1, at, event, attempt, detail);
   if (count >= longestStory) ledger.dead.removeEntriesUpTo.run(id, last + 1 - longestStory);
 }
 
 export function noteFailure(ledger: Ledger, id: number, failure: Failure): void {
-  ledger.dead.fail.run(id, failure.name, failure.message);
+  const { name, message, ...more } = failure;
+  const isMore = Object.keys(more).length > 0;
+  ledger.dead.fail.run(id, name, message, isMore ? JSON.stringify(more) : null);
 }
 
 /** When the deadline of waiting began to count, where that is not the message's acceptance. */
@@ -34,14 +39,15 @@ export function redrivenAt(ledger: Ledger, id: number): number | null {
 }
 
 export function forgetStory(ledger: Ledger, id: number): void {
-  ledger.dead.removeFailure.run(id);
+  forgetFailures(ledger, id);
   ledger.dead.removeEntries.run(id);
 }
 
-export function describe(failure: Failure): string {
-  return `${failure.name}: ${failure.message}`;
+/** Of a message that is gone, and whose history is kept. */
+export function forgetFailures({ dead }: Ledger, id: number): void {
+  dead.removeFailure.run(id);
 }
 
-export function listFacts(facts: readonly FactId[]): string {
-  return facts.join(', ');
+export function listFacts(facts: readonly Need[]): string {
+  return shownNeeds(facts).join(', ');
 }

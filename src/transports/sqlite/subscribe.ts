@@ -11,6 +11,7 @@ import { addChore, type Step, stepRows } from './chores.ts';
 import { endOfRange, keyedRange, looseRange, mark, mostSubscriptions } from './layout.ts';
 import { type Ledger, reloadTopology, topicOf } from './ledger.ts';
 import type { Session } from './session.ts';
+import { forgetPastIn } from './past.ts';
 import { forgetStory } from './story.ts';
 import type { Subscription } from './topology.ts';
 
@@ -23,8 +24,8 @@ export function subscribe(session: Session, specifications: readonly Subscriptio
   const isNew = specifications.map(({ name }) => !ledger.topology.subscriptions.has(name));
   let isAdopting = false;
   specifications.forEach((specification, index) => {
-    if (!isNew[index]) return change(session, specification);
-    if (add(session, specification)) isAdopting = true;
+    const isJoining = isNew[index] ? add(session, specification) : change(session, specification);
+    if (isJoining) isAdopting = true;
   });
   if (isAdopting) addChore(ledger, { kind: 'adopt', name: '', subject: 0 });
   reloadTopology(ledger);
@@ -67,55 +68,58 @@ function changed(name: string, expected: string, got: string): MaloteError {
   return new MaloteError(
     'SUBSCRIPTION_CHANGED',
     `subscription "${name}" must keep its ${expected}, got ${got}; ` +
-      'ask for its replacement, or give the new one another name',
+      'pass replace: true, or give the new one another name',
   );
 }
 
 /** Answers whether there is something that it adopts. */
 function add(session: Session, specification: SubscriptionSpec): boolean {
   const { ledger, registry } = session;
-  const { name, order, onDead, waits, waitingDeadlineMs, maxDepth, from } = specification;
+  const { name, from } = specification;
   const number = freeNumber(session);
-  const adopts = from === 'kept';
-  let isAdopting = false;
   registry.addTally.run(number, looseRange(number));
-  for (const topicName of new Set(specification.topics)) {
-    const topic = topicOf(ledger, topicName);
-    const hasKept = adopts && ledger.shelves.anyKept.get(topic.number) !== undefined;
+  const spec = columnsOf(specification);
+  ledger.lease += 1;
+  registry.add.run(number, name, ...spec, from === 'kept' ? 0 : ledger.sequence, ledger.lease);
+  return route(session, number, specification);
+}
+
+/** Answers whether there is something that it adopts. */
+function change(session: Session, specification: SubscriptionSpec): boolean {
+  const { ledger, registry } = session;
+  const known = ledger.topology.subscriptions.get(specification.name)!;
+  registry.change.run(...columnsOf(specification), known.number);
+  for (const topic of known.topics) {
+    if (specification.topics.includes(topic)) continue;
+    registry.removeRoute.run(topicOf(ledger, topic).number, known.number);
+  }
+  return route(session, known.number, specification);
+}
+
+type Columns = readonly [string, string, number, number, number, string, number];
+
+function columnsOf(specification: SubscriptionSpec): Columns {
+  const { order, onDead, waits, waitingDeadlineMs, waitingOrder, maxDepth, from } = specification;
+  const overtakes = waitingOrder === 'overtake' ? 1 : 0;
+  return [order, onDead, waits ? 1 : 0, waitingDeadlineMs, maxDepth, from, overtakes];
+}
+
+/**
+ * Leads its topics to a subscription, new or not. Answers whether there is something that it
+ * adopts, because it is the first one that asks for what a topic kept.
+ */
+function route(session: Session, number: number, { topics, from }: SubscriptionSpec): boolean {
+  const { ledger, registry } = session;
+  let isAdopting = false;
+  for (const name of new Set(topics)) {
+    const topic = topicOf(ledger, name);
+    const hasKept = from === 'kept' && ledger.shelves.anyKept.get(topic.number) !== undefined;
     // While others take over what was kept, a newcomer gets what comes from now on.
     const joins = hasKept && topic.adopting.length === 0;
     registry.addRoute.run(topic.number, number, joins ? 1 : 0);
     if (joins) isAdopting = true;
   }
-  registry.add.run(
-    number,
-    name,
-    order,
-    onDead,
-    waits ? 1 : 0,
-    waitingDeadlineMs,
-    maxDepth,
-    from,
-    adopts ? 0 : ledger.sequence,
-  );
   return isAdopting;
-}
-
-function change(session: Session, specification: SubscriptionSpec): void {
-  const { ledger, registry } = session;
-  const { name, order, onDead, waits, waitingDeadlineMs, maxDepth, from } = specification;
-  const known = ledger.topology.subscriptions.get(name)!;
-  const spec = [order, onDead, waits ? 1 : 0, waitingDeadlineMs, maxDepth, from] as const;
-  registry.change.run(...spec, known.number);
-  for (const topic of known.topics) {
-    if (specification.topics.includes(topic)) continue;
-    registry.removeRoute.run(topicOf(ledger, topic).number, known.number);
-  }
-  for (const topic of specification.topics) {
-    if (!known.topics.includes(topic)) {
-      registry.addRoute.run(topicOf(ledger, topic).number, known.number, 0);
-    }
-  }
 }
 
 function freeNumber({ registry }: Session): number {
@@ -141,6 +145,7 @@ export const forgetStep: Step = (session, { subject: number }) => {
   const { ledger, registry } = session;
   for (const range of [looseRange(number), keyedRange(number)]) {
     if (forgetRange(session, range)) return 0;
+    if (forgetPastIn(ledger, range, endOfRange(range))) return 0;
   }
   const dead = registry.deadIn.all(number, stepRows);
   for (const [id] of dead) {
@@ -171,8 +176,8 @@ function forgetRange({ ledger, registry }: Session, range: number): boolean {
 
 /** What a subscription is, as it was registered. */
 export function specificationOf(subscription: Subscription): SubscriptionSpec {
-  const { name, topics, isOrdered, onDead, waits, waitingDeadlineMs, maxDepth, adopts } =
-    subscription;
+  const { name, topics, isOrdered, onDead, waits, overtakes } = subscription;
+  const { waitingDeadlineMs, maxDepth, adopts } = subscription;
   return {
     name,
     topics,
@@ -180,6 +185,7 @@ export function specificationOf(subscription: Subscription): SubscriptionSpec {
     onDead,
     waits,
     waitingDeadlineMs,
+    waitingOrder: overtakes ? 'overtake' : 'hold',
     maxDepth,
     from: adopts,
     replace: false,

@@ -28,7 +28,17 @@ export function checkFence(session: Session): void {
   else if (rows.alive.get(session.id) !== undefined) return;
   for (const consumer of consumers) consumer.suspects = 0;
   lost.push(...book.clear());
+  session.hasTold = false;
   renew(session);
+}
+
+/** Writes down what this process consumes, for those who look. */
+export function tellConsumed(session: Session): void {
+  if (session.hasTold) return;
+  const going = session.consumers.filter(({ isStopped }) => !isStopped);
+  const names = JSON.stringify([...new Set(going.map(({ name }) => name))]);
+  session.rows.tell.run(names, session.id);
+  session.hasTold = true;
 }
 
 export function renew({ rows, id, ledger, leaseMs, process }: Session): void {

@@ -22,8 +22,6 @@ export interface Tally {
   cancelled: number;
 }
 
-export type Count = Exclude<keyof Tally, 'subscription' | 'loaded' | 'changed'>;
-
 export function createTally(subscription: number): Tally {
   return {
     subscription,

@@ -14,12 +14,15 @@ import { createTally, type Tally } from './tally.ts';
 export interface Subscription {
   readonly number: number;
   readonly name: string;
+  /** Of an earlier one of the same number and name this is another. */
+  readonly born: number;
   readonly loose: number;
   readonly keyed: number;
   readonly tally: Tally;
   isOrdered: boolean;
   onDead: SubscriptionSpec['onDead'];
   waits: boolean;
+  overtakes: boolean;
   waitingDeadlineMs: number;
   maxDepth: number;
   adopts: SubscriptionSpec['from'];
@@ -94,11 +97,13 @@ function loadSubscriptions(sql: LedgerSql, topology: Topology): void {
   for (const row of sql.subscriptions.all()) {
     const [number, name] = row;
     const known = before.get(number);
-    const subscription = known?.name === name ? known : createSubscription(number, name);
+    const isKnown = known?.name === name && known.born === row[10];
+    const subscription = isKnown ? known : createSubscription(number, name, row[10]);
     before.delete(known === subscription ? number : -1);
     subscription.isOrdered = row[2] === 'key';
     subscription.onDead = row[3];
     subscription.waits = row[4] === 1;
+    subscription.overtakes = row[11] === 1;
     [, , , , , subscription.waitingDeadlineMs, subscription.maxDepth, subscription.adopts] = row;
     subscription.isPaused = row[8] === 1;
     subscription.since = row[9];
@@ -108,16 +113,18 @@ function loadSubscriptions(sql: LedgerSql, topology: Topology): void {
   for (const gone of before.values()) gone.isGone = true;
 }
 
-function createSubscription(number: number, name: string): Subscription {
+function createSubscription(number: number, name: string, born: number): Subscription {
   return {
     number,
     name,
+    born,
     loose: looseRange(number),
     keyed: keyedRange(number),
     tally: createTally(number),
     isOrdered: false,
     onDead: 'skip',
     waits: true,
+    overtakes: false,
     waitingDeadlineMs: 0,
     maxDepth: 0,
     adopts: 'now',

@@ -4,18 +4,20 @@
  *  1. the fence: does this session still exist? renewals and take-overs, when they are due
  *  2. commands, such as registering a subscription
  *  3. facts, so that everything after them in this transaction sees them
- *  4. settlements, so that what they free can be claimed and what they publish is stored
- *  5. what became due, and a step of a chore
- *  6. claims of what is ready: the oldest first, before anything new is handed over
- *  7. publishes, and those of acks, as they were called; handed over at once where nothing older
+ *  4. functions of the caller, each under a savepoint, with the acks that go with them
+ *  5. settlements, so that what they free can be claimed and what they publish is stored
+ *  6. what became due, and a step of a chore
+ *  7. claims of what is ready: the oldest first, before anything new is handed over
+ *  8. publishes, and those of acks, as they were called; handed over at once where nothing older
  *     is ready
- *  8. loose messages for the credit that is left
+ *  9. loose messages for the credit that is left
  *
  * Nothing here waits, and nothing is told to anybody: that is for after the commit.
  */
 
 import { MaloteError } from '../../errors.ts';
 import { forwardOne, type Stopped } from '../../transport/forward.ts';
+import type { Effect, EffectOutcome } from '../../transport/effects.ts';
 import type {
   FactChange,
   Outgoing,
@@ -28,18 +30,20 @@ import type { Calls, Serial } from './calls.ts';
 import { doChores } from './chores.ts';
 import { claimReady, claimRest, createTaker } from './claim.ts';
 import { writeLeases } from './claim-loose.ts';
+import { effectOne } from './effects.ts';
 import { closeFact, endOverdueWaits, openFact } from './facts.ts';
 import { endHoldsOf, sweepSlots } from './coordination-steps.ts';
+import type { CallerTransaction } from './driver.ts';
 import { promoteDue } from './later.ts';
-import { closeLedger, flush, openLedger } from './ledger.ts';
+import { closeLedger, flush, openLedger, topicOf } from './ledger.ts';
 import { nameSome } from './naming.ts';
 import { dropForgotten } from './return-all.ts';
 import { publishOne, publishStaged } from './publish.ts';
 import type { Session } from './session.ts';
 import { finishSettling, settleOne } from './settle.ts';
 import { choreSteps } from './chore-steps.ts';
-import { planSweep } from './sweep.ts';
-import { checkFence, renew, takeOverDead } from './takeover.ts';
+import { planSweep } from './repetitions.ts';
+import { checkFence, renew, takeOverDead, tellConsumed } from './takeover.ts';
 
 /**
  * Something that is done once inside a turn. It refuses by throwing a MaloteError before it has
@@ -55,6 +59,7 @@ export interface Intake {
   readonly serials: Serial;
   readonly commands: Calls<Command, CommandOutcome>;
   readonly marks: Calls<FactChange, null>;
+  readonly effects: Calls<Effect<CallerTransaction>, EffectOutcome>;
   readonly settlements: Calls<Settlement, SettleOutcome>;
   readonly publishes: Calls<Outgoing, PublishOutcome>;
   /** The calls of `publishes` that are those of a relay, by number. */
@@ -67,6 +72,8 @@ export interface TurnPlan {
   /** Messages that it may claim for a consumer: more than it may publish, or it would never again
    * hand over at once after it has fallen behind. */
   readonly claimLimit: number;
+  /** Functions of the caller that it may run. */
+  readonly effectLimit: number;
   readonly agenda: Agenda;
   /** Sessions that are known to be dead. */
   readonly gone: ReadonlySet<number>;
@@ -87,6 +94,7 @@ export function workTurn(session: Session, intake: Intake, plan: TurnPlan): Turn
   session.time.found(now);
   findSubscriptions(session);
   checkFence(session);
+  tellConsumed(session);
   const isRenewal = now >= agenda.renewAt;
   if (isRenewal) {
     renew(session);
@@ -141,8 +149,8 @@ function execute(session: Session, command: Command): CommandOutcome {
   }
 }
 
-function takeIn(session: Session, intake: Intake, { limit }: TurnPlan): void {
-  const { marks, settlements, publishes } = intake;
+function takeIn(session: Session, intake: Intake, { limit, effectLimit }: TurnPlan): void {
+  const { marks, effects, settlements, publishes } = intake;
   marks.work(limit, ({ fact, state }) => {
     if (state === 'fulfilled') openFact(session, fact);
     else closeFact(session, fact);
@@ -150,14 +158,41 @@ function takeIn(session: Session, intake: Intake, { limit }: TurnPlan): void {
   });
   session.staged.length = 0;
   session.reserved.clear();
+  session.stage.done.length = 0;
   // What an ack publishes may not overtake a publish that was called before: there it waits.
   let reach: number | null = null;
+  effects.work(effectLimit, (effect, serial) =>
+    serial > (reach ??= publishes.reach(limit)) ? undefined : effectOne(session, effect, serial),
+  );
   settlements.work(limit, (settlement, serial) => {
     const stages = settlement.kind === 'ack' && settlement.publish.length > 0;
     if (stages && serial > (reach ??= publishes.reach(limit))) return undefined;
     return settleOne(session, settlement, serial);
   });
   finishSettling(session);
+}
+
+interface BatchedPublish {
+  readonly outgoing: Outgoing;
+  readonly serial: number;
+  publish(outgoing: Outgoing): PublishOutcome;
+}
+
+/**
+ * A batch may take several turns. Room that is made between them is not for its later messages:
+ * they would go past the earlier one that found none.
+ */
+function publishInBatch({ ledger, refusing }: Session, batched: BatchedPublish): PublishOutcome {
+  const { outgoing, serial, publish } = batched;
+  const { full } = refusing;
+  if (refusing.serial !== serial) full.clear();
+  refusing.serial = serial;
+  const direct = full.size === 0 ? [] : topicOf(ledger, outgoing.topic).direct;
+  const shut = direct.find(({ name }) => full.has(name));
+  if (shut !== undefined) return { kind: 'full', subscription: shut.name, topics: shut.topics };
+  const outcome = publish(outgoing);
+  if (outcome.kind === 'full') full.add(outcome.subscription);
+  return outcome;
 }
 
 function publishAll(session: Session, { publishes, forwards }: Intake, plan: TurnPlan): void {
@@ -173,7 +208,8 @@ function publishAll(session: Session, { publishes, forwards }: Intake, plan: Tur
   publishes.work(plan.limit, (outgoing, serial) => {
     storeStaged(serial);
     const stopped = forwards.get(serial);
-    return stopped === undefined ? publish(outgoing) : forwardOne(stopped, outgoing, publish);
+    if (stopped !== undefined) return forwardOne(stopped, outgoing, publish);
+    return publishInBatch(session, { outgoing, serial, publish });
   });
   storeStaged(Number.POSITIVE_INFINITY);
 }

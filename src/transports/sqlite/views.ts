@@ -3,9 +3,12 @@
 import type { JournalEntry, MessageState, MessageView } from '../../transport/store.ts';
 import type { DeadReason, FactId } from '../../transport/transport.ts';
 import { noSubscription } from './cancel.ts';
+import { lackingNow } from './facts.ts';
 import { laneFlag, laneState, mark, msOf, subscriptionOf } from './layout.ts';
 import { findMessages } from './naming.ts';
+import { endOf } from './past.ts';
 import type { Session } from './session.ts';
+import { longestStory } from './story.ts';
 import type { Subscription } from './topology.ts';
 
 /** Call it inside a transaction: the tables must tell of one moment. */
@@ -16,7 +19,8 @@ export function viewsOf(session: Session, id: string, now: number): MessageView[
     ...viewsOfLater(session, id),
     ...viewsOfKept(session, id, now),
   ];
-  return [...viewsOfGone(session, id, alive), ...alive];
+  const known = [...viewsOfPast(session, id, now), ...alive];
+  return [...viewsOfGone(session, id, known), ...known];
 }
 
 type Known = Pick<MessageView, 'id' | 'state' | 'acceptedAt'> & Partial<MessageView>;
@@ -88,7 +92,7 @@ function laneStanding({ ledger }: Session, lane: number, id: number): Stand | nu
   if (!isHead) return ready;
   if (state === laneState.blocked) return null;
   if (state === laneState.waiting) {
-    return { ...ready, state: 'waiting', waitingFor: ledger.facts.lacking.all(lane).flat() };
+    return { ...ready, state: 'waiting', waitingFor: lackingNow(ledger, lane) };
   }
   return (flags & laneFlag.retrying) === 0
     ? ready
@@ -112,6 +116,28 @@ function viewsOfDead(session: Session, id: string): MessageView[] {
         acceptedAt,
         reason: reason as DeadReason,
         history: historyOf(session, number),
+      }),
+    );
+  }
+  return found;
+}
+
+function viewsOfPast(session: Session, id: string, now: number): MessageView[] {
+  const { ledger } = session;
+  const found: MessageView[] = [];
+  for (const row of ledger.past.named.all(id, now)) {
+    const [number, topic, key, attempts, acceptedAt, deliveredAt] = row;
+    const subscription = ledger.topology.byNumber.get(subscriptionOf(number));
+    if (subscription === undefined) continue;
+    found.push(
+      view(topicName(session, topic), {
+        id,
+        subscription: subscription.name,
+        state: deliveredAt === null ? 'cancelled' : 'done',
+        key,
+        attempts,
+        acceptedAt,
+        history: [...historyOf(session, number), ...endOf(row)].slice(-longestStory),
       }),
     );
   }

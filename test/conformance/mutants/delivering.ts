@@ -1,7 +1,7 @@
 /** Faults between the queue and the consumer: credit, bodies, leases, crashes, suspects. */
 
 import type { Clock } from '../../../src/clock.ts';
-import type { Delivery, Host, Sink } from '../../../src/transport/transport.ts';
+import type { Consumption, Delivery, Host, Sink } from '../../../src/transport/transport.ts';
 import { ackOf, copyOf, delivering, holding, note, type Mutant } from './planting.ts';
 
 export const deliveringMutants: readonly Mutant[] = [
@@ -26,7 +26,7 @@ export const deliveringMutants: readonly Mutant[] = [
   },
   {
     name: 'one message more than granted is delivered',
-    caughtBy: ['deliver-within-grant', 'lease-ends-with-silence'],
+    caughtBy: ['deliver-within-grant'],
     plant: (sound) => ({
       consume(subscription, demand, sink) {
         const consumption = sound.consume(subscription, demand, sink);
@@ -60,6 +60,24 @@ export const deliveringMutants: readonly Mutant[] = [
     plant: (sound) => ({
       consume: (...args) => ({ ...sound.consume(...args), stop: () => undefined }),
     }),
+  },
+  {
+    name: 'consumers end with the subscription they were begun for',
+    caughtBy: ['consume-again'],
+    plant(sound, world) {
+      const begun = note(world, 'begun', () => [] as Consumption[]);
+      return {
+        consume(...args) {
+          const consumption = sound.consume(...args);
+          begun.push(consumption);
+          return consumption;
+        },
+        unsubscribe(name) {
+          for (const consumption of begun.splice(0)) consumption.stop();
+          return sound.unsubscribe(name);
+        },
+      };
+    },
   },
   {
     name: 'competing processes are each given the message',

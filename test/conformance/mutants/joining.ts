@@ -3,12 +3,15 @@
 import type { Outgoing, PublishOutcome } from '../../../src/transport/transport.ts';
 import { note, type Mutant } from './planting.ts';
 
+const isOpen = (): boolean => true;
+
 export const joiningMutants: readonly Mutant[] = [
   {
     name: 'a publish does not join the transaction, it follows it',
     caughtBy: ['join-rollback', 'join-outside'],
     plant: (sound) => ({
       join: {
+        isOpen,
         publish(_, batch) {
           void sound.publish(batch).catch(() => []);
           return batch.map(stored);
@@ -19,13 +22,13 @@ export const joiningMutants: readonly Mutant[] = [
   {
     name: 'a publish in a transaction is forgotten at its commit',
     caughtBy: ['join-commit', 'join-order', 'join-without-subscription', 'join-with-work-going-on'],
-    plant: () => ({ join: { publish: (_, batch) => batch.map(stored) } }),
+    plant: () => ({ join: { isOpen, publish: (_, batch) => batch.map(stored) } }),
   },
   {
     name: 'what one transaction publishes to a key is turned round',
     caughtBy: ['join-commit', 'join-order'],
     plant: (sound) => ({
-      join: { publish: (tx, batch) => sound.join?.publish(tx, batch.toReversed()) ?? [] },
+      join: { isOpen, publish: (tx, batch) => sound.join?.publish(tx, batch.toReversed()) ?? [] },
     }),
   },
   {
@@ -33,6 +36,7 @@ export const joiningMutants: readonly Mutant[] = [
     caughtBy: ['join-dedupe'],
     plant: (sound) => ({
       join: {
+        isOpen,
         publish: (tx, batch) =>
           sound.join?.publish(
             tx,
@@ -48,6 +52,7 @@ export const joiningMutants: readonly Mutant[] = [
       const seen = note(world, 'joined', () => new Set<string>());
       return {
         join: {
+          isOpen,
           publish(tx, batch) {
             for (const { dedupe } of batch) for (const name of dedupe) seen.add(name);
             return sound.join?.publish(tx, batch) ?? [];
@@ -73,6 +78,7 @@ export const joiningMutants: readonly Mutant[] = [
     caughtBy: ['join-full'],
     plant: (sound) => ({
       join: {
+        isOpen,
         publish(tx, batch) {
           const outcomes = sound.join?.publish(tx, batch) ?? [];
           if (outcomes.some(({ kind }) => kind === 'full')) throw new Error('full');

@@ -102,6 +102,59 @@ export const lookingMutants: readonly Mutant[] = [
     }),
   },
   {
+    name: 'what is retried later is counted as ready',
+    caughtBy: ['stats-at-rest'],
+    plant: (sound) => ({
+      subscriptions: async () =>
+        (await sound.subscriptions()).map((view) => {
+          const { ready, retrying } = view.stats;
+          return { ...view, stats: { ...view.stats, ready: ready + retrying, retrying: 0 } };
+        }),
+    }),
+  },
+  {
+    name: 'a subscription without consumers counts what its engine keeps for itself',
+    caughtBy: ['stats-of-nothing'],
+    plant: (sound) => ({
+      subscriptions: async () =>
+        (await sound.subscriptions()).map((view) => {
+          const own = view.consumers === 0 ? 1 : 0;
+          return { ...view, stats: { ...view.stats, depth: view.stats.depth + own } };
+        }),
+    }),
+  },
+  {
+    name: 'whoever looks is taken for a consumer',
+    caughtBy: ['consumers-counted'],
+    plant: (sound) => ({
+      subscriptions: async () =>
+        (await sound.subscriptions()).map((view) => ({ ...view, consumers: view.consumers + 1 })),
+    }),
+  },
+  {
+    name: 'whoever has the first partition is said to have all',
+    caughtBy: ['partitions-owned'],
+    plant: (sound) => ({
+      subscriptions: async () =>
+        (await sound.subscriptions()).map((view) => {
+          const owner = view.partitions?.[0]?.owner ?? null;
+          const partitions = view.partitions?.map(({ index }) => ({ index, owner })) ?? null;
+          return { ...view, partitions };
+        }),
+    }),
+  },
+  {
+    name: 'the oldest message is the latest look',
+    caughtBy: ['stats-oldest'],
+    plant: (sound) => ({
+      subscriptions: async () =>
+        (await sound.subscriptions()).map((view) => ({
+          ...view,
+          stats: { ...view.stats, oldestAt: view.stats.depth === 0 ? null : Date.now() },
+        })),
+    }),
+  },
+  {
     name: 'blocked keys are not shown',
     caughtBy: ['dead-block', 'dead-block-survives-restart'],
     plant: (sound) => ({

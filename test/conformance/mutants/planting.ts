@@ -5,6 +5,7 @@
 
 import type { Clock } from '../../../src/clock.ts';
 import type { Coordination } from '../../../src/transport/coordination.ts';
+import type { Effects } from '../../../src/transport/effects.ts';
 import type { Store } from '../../../src/transport/store.ts';
 import type {
   Delivery,
@@ -22,6 +23,7 @@ export type Steps = Queue &
   Store &
   Pick<Transport, 'close' | 'abandon' | 'join'> & {
     readonly coordination: Coordination;
+    readonly effects: Effects<never> | null;
   };
 
 export interface Mutant {
@@ -53,15 +55,17 @@ export function planted(sound: Engine, mutant: Mutant): Engine {
       open.push(steps);
       const world = { clock: host.clock, notes, steps: open };
       const changed = { ...steps, ...mutant.plant?.(steps, world) };
-      const { join, coordination, close, abandon } = changed;
-      return { queue: changed, store: changed, join, coordination, close, abandon };
+      const { join, effects, coordination, close, abandon } = changed;
+      const doors = { queue: changed, store: changed, join, effects, coordination };
+      return { ...doors, facts: transport.facts, close, abandon };
     },
   };
 }
 
-function stepsOf({ queue, store, join, coordination, close, abandon }: Transport): Steps {
+function stepsOf({ queue, store, join, effects, coordination, close, abandon }: Transport): Steps {
   return {
     join,
+    effects,
     coordination: coordination!,
     subscribe: (specifications) => queue.subscribe(specifications),
     unsubscribe: (name) => queue.unsubscribe(name),
@@ -161,8 +165,11 @@ export function ackOf(delivery: Delivery, publish: readonly Outgoing[] = []): Se
   return { kind: 'ack', delivery, opens: [], publish };
 }
 
-/** A new message that looks like the one delivered. */
-export function copyOf(delivery: Delivery, given: Partial<Outgoing> = {}): Outgoing {
-  const { id, topic, body, headers, key } = delivery;
+/** A new message that looks like the one delivered, or dead. */
+export function copyOf(
+  of: Pick<Delivery, 'id' | 'topic' | 'body' | 'headers' | 'key'>,
+  given: Partial<Outgoing> = {},
+): Outgoing {
+  const { id, topic, body, headers, key } = of;
   return { id, topic, body, headers, key, delayMs: 0, dedupe: [], facts: [], ...given };
 }

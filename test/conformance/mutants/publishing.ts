@@ -57,6 +57,7 @@ export const publishingMutants: readonly Mutant[] = [
     name: 'a batch is stored from its end',
     caughtBy: [
       'order-batch',
+      'order-handed-over',
       'accepted-without-subscription',
       'dead-divert',
       'lease-acks-in-order',
@@ -69,6 +70,16 @@ export const publishingMutants: readonly Mutant[] = [
     name: 'a relay goes on behind a message that found no room',
     caughtBy: ['full-forward'],
     plant: (sound) => ({ forward: (batch) => sound.publish(batch) }),
+  },
+  {
+    name: 'nobody is told that a topic has no subscription',
+    caughtBy: ['accepted-kept-told'],
+    plant: (sound) => ({
+      async publish(batch) {
+        const outcomes = await sound.publish(batch);
+        return outcomes.map((one) => (one.kind === 'stored' ? { kind: 'stored' } : one));
+      },
+    }),
   },
   {
     name: 'a topic without a subscription forgets',
@@ -93,6 +104,23 @@ export const publishingMutants: readonly Mutant[] = [
       'dedupe-without-subscription',
     ],
     plant: publishing((message) => ({ ...message, dedupe: [] })),
+  },
+  {
+    name: 'what was published a week ago is forgotten, whatever became of it',
+    caughtBy: ['dedupe-outlives-message'],
+    plant(sound, world) {
+      const weekMs = 7 * 24 * 3_600_000;
+      const first = note(world, 'first', () => new Map<string, number>());
+      const forget = (key: string): string => {
+        const { clock } = world;
+        if (!first.has(key)) first.set(key, clock.now());
+        return `${key}#${Math.floor((clock.now() - first.get(key)!) / weekMs)}`;
+      };
+      return publishing((message) => ({ ...message, dedupe: message.dedupe.map(forget) }))(
+        sound,
+        world,
+      );
+    },
   },
   {
     name: 'repetitions are looked for in all topics',
@@ -224,8 +252,26 @@ export const publishingMutants: readonly Mutant[] = [
     },
   },
   {
+    name: 'only a new subscription adopts',
+    caughtBy: ['subscribe-adopts-by-replace', 'subscribe-adopts-when-asked'],
+    plant: (sound) => ({
+      async subscribe(specs) {
+        const known = (await sound.subscriptions()).map(({ name }) => name);
+        const from = ({ name, from: asked }: SubscriptionSpec): SubscriptionSpec['from'] =>
+          known.includes(name) ? 'now' : asked;
+        await sound.subscribe(specs.map((spec) => ({ ...spec, from: from(spec) })));
+      },
+    }),
+  },
+  {
     name: 'subscribing again starts from nothing',
-    caughtBy: ['subscribe-again', 'pause-survives-restart'],
+    caughtBy: [
+      'subscribe-again',
+      'pause-survives-restart',
+      'order-change-keeps-lanes',
+      'order-change-keeps-loose',
+      'order-change-at-restart',
+    ],
     plant: (sound) => ({
       async subscribe(specs) {
         for (const { name } of specs) await sound.unsubscribe(name);
@@ -259,12 +305,12 @@ export const publishingMutants: readonly Mutant[] = [
   },
   {
     name: 'unsubscribing answers and does nothing',
-    caughtBy: ['unsubscribe', 'unsubscribe-while-leased'],
+    caughtBy: ['unsubscribe', 'unsubscribe-while-leased', 'unsubscribe-unseen'],
     plant: () => ({ unsubscribe: async () => true }),
   },
   {
     name: 'an order of none keeps the order of keys',
-    caughtBy: ['order-none'],
+    caughtBy: ['order-none', 'order-change-keeps-lanes', 'order-change-at-restart'],
     plant: subscribing(() => ({ order: 'key' })),
   },
   {

@@ -57,7 +57,12 @@ export const settlingMutants: readonly Mutant[] = [
   },
   {
     name: 'an ack is forgotten when its process dies',
-    caughtBy: ['lease-acks-in-order', 'crash-spares-what-was-done', 'staged-stored-with-ack'],
+    caughtBy: [
+      'settled-for-good',
+      'lease-acks-in-order',
+      'crash-spares-what-was-done',
+      'staged-stored-with-ack',
+    ],
     plant: (sound) => ({
       async settle(batch) {
         const others = batch.filter(({ kind }) => kind !== 'ack');
@@ -170,21 +175,22 @@ export const settlingMutants: readonly Mutant[] = [
     plant: subscribing(() => ({ onDead: 'block' })),
   },
   {
-    name: 'a dead message ends the lease of those behind it',
-    caughtBy: ['dead-skip-keeps-lease'],
-    plant: (sound) => ({
-      async settle(batch) {
-        const shut = new Set<number>();
-        const outcomes: SettleOutcome[] = [];
-        for (const one of batch) {
-          const { lease, key } = one.delivery;
-          if (shut.has(lease.id)) outcomes.push('lease-lost');
-          else outcomes.push(...(await sound.settle([one])));
-          if (one.kind === 'dead-letter' && key !== null) shut.add(lease.id);
-        }
-        return outcomes;
-      },
-    }),
+    name: 'behind a dead message the lease of its key seems to go on',
+    caughtBy: ['dead-skip-ends-lease', 'dead-after-change', 'dead-block-ends-lease'],
+    plant: (sound) => {
+      const over = new Set<number>();
+      return {
+        async settle(batch) {
+          for (const { kind, delivery } of batch) {
+            if (kind === 'dead-letter') over.add(delivery.lease.id);
+          }
+          const outcomes = await sound.settle(batch);
+          return outcomes.map((outcome, index) =>
+            over.has(batch[index]!.delivery.lease.id) ? 'settled' : outcome,
+          );
+        },
+      };
+    },
   },
   {
     name: 'a dead message without a key shuts all those without one',
@@ -215,7 +221,7 @@ export const settlingMutants: readonly Mutant[] = [
   },
   {
     name: 'a redrive publishes copies and keeps the dead letters',
-    caughtBy: ['redrive-idempotent', 'redrive-dies-again', 'redrive-all'],
+    caughtBy: ['redrive-idempotent', 'redrive-dies-again', 'redrive-all', 'redrive-waits-anew'],
     plant: (sound) => ({
       async redrive(which) {
         const subscription = which.subscription;
@@ -233,6 +239,24 @@ export const settlingMutants: readonly Mutant[] = [
           })),
         );
         return chosen.length;
+      },
+    }),
+  },
+  {
+    name: 'a redrive takes the dead letters away before it puts them back',
+    caughtBy: ['redrive-cut-short'],
+    plant: (sound, { clock }) => ({
+      async redrive(which) {
+        const { items } = await sound.dead({ ...everyLetter, subscription: which.subscription });
+        if (items.length === 0) return 0;
+        for (const { id } of items) await sound.cancel(id);
+        await new Promise<void>((resolve) => void clock.setTimer(resolve, 100));
+        const plain = { delayMs: 0, dedupe: [], facts: [] };
+        const copies = items.map(({ id, topic, body, headers, key }) => {
+          return { id, topic, body, headers, key, ...plain };
+        });
+        await sound.publish(copies);
+        return copies.length;
       },
     }),
   },
@@ -263,6 +287,22 @@ export const settlingMutants: readonly Mutant[] = [
     }),
   },
   {
+    name: 'a redrive sends every dead letter back by the order of now: its key stays shut',
+    caughtBy: ['redrive-after-order-change-block', 'redrive-after-order-change-divert'],
+    plant: (sound) => ({
+      async redrive(which) {
+        const unordered = (await sound.subscriptions()).filter(({ order }) => order === 'none');
+        for (const { name } of unordered) {
+          const query = { subscription: name, id: null, cursor: null, limit: 100 };
+          const { items } = await sound.dead(query);
+          await sound.publish(items.map((dead) => copyOf(dead)));
+          if (items.length > 0) return items.length;
+        }
+        return sound.redrive(which);
+      },
+    }),
+  },
+  {
     name: 'a redrive goes to every subscription',
     caughtBy: ['redrive-one-subscription'],
     plant: (sound) => ({
@@ -280,3 +320,5 @@ export const settlingMutants: readonly Mutant[] = [
     }),
   },
 ];
+
+const everyLetter = { id: null, cursor: null, limit: 500 } as const;

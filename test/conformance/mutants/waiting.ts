@@ -1,6 +1,8 @@
 /** Faults in waiting: wake-ups lost, facts forgotten, places lost, deadlines moved. */
 
-import type { FactId, Outgoing } from '../../../src/transport/transport.ts';
+import { factsIn } from '../../../src/message/need.ts';
+import { settleTurns } from '../../../src/testing/virtual-clock.ts';
+import type { FactId, Outgoing, Settlement } from '../../../src/transport/transport.ts';
 import {
   ackOf,
   copyOf,
@@ -13,6 +15,44 @@ import {
 } from './planting.ts';
 
 export const waitingMutants: readonly Mutant[] = [
+  {
+    name: 'of several facts any of which will do, all have to be there',
+    caughtBy: ['wait-any-of', 'any-of-then-wait', 'wait-any-and-all'],
+    plant: publishing((message) => ({ ...message, facts: message.facts.flatMap(factsIn) })),
+  },
+  {
+    name: 'of several facts any of which will do, only the first one counts',
+    caughtBy: ['wait-any-of', 'wait-any-and-all'],
+    plant: publishing((message) => ({
+      ...message,
+      facts: message.facts.map((need) => factsIn(need)[0]!),
+    })),
+  },
+  {
+    name: 'a handler that waits for any of several waits for the first one',
+    caughtBy: ['park-any-of'],
+    plant: settling((settlement) =>
+      settlement.kind === 'park'
+        ? { ...settlement, facts: settlement.facts.map((need) => factsIn(need)[0]!) }
+        : settlement,
+    ),
+  },
+  {
+    name: 'the messages of a key wait behind one that does, whatever was asked for',
+    caughtBy: [
+      'overtake-goes-on',
+      'overtake-parked',
+      'overtake-survives',
+      'overtake-dies-alone',
+      'overtake-many',
+    ],
+    plant: subscribing(() => ({ waitingOrder: 'hold' })),
+  },
+  {
+    name: 'a message that waits is overtaken, whatever was asked for',
+    caughtBy: ['wait-holds-followers', 'park-holds-followers', 'park-any-of'],
+    plant: subscribing(() => ({ waitingOrder: 'overtake' })),
+  },
   {
     name: 'nothing ever waits',
     caughtBy: [
@@ -44,6 +84,33 @@ export const waitingMutants: readonly Mutant[] = [
         }
       },
     }),
+  },
+  {
+    name: 'a park looks whether the fact is there, and waits a turn later',
+    caughtBy: ['fact-race-every-turn'],
+    plant(sound, world) {
+      // What parked under the number of a fact is woken by the next time it comes, not by earlier.
+      const times = note(world, 'times', () => new Map<FactId, number>());
+      const numbered = (fact: FactId): FactId => `${fact}#${times.get(fact) ?? 0}`;
+      const come = (fact: FactId): FactId => {
+        const id = numbered(fact);
+        times.set(fact, (times.get(fact) ?? 0) + 1);
+        return id;
+      };
+      const parkLate = async (one: Settlement): Promise<Settlement> => {
+        if (one.kind === 'ack') return { ...one, opens: [...one.opens, ...one.opens.map(come)] };
+        if (one.kind !== 'park') return one;
+        await settleTurns(2);
+        if (one.facts.every((fact) => times.has(fact))) return one;
+        await settleTurns(1);
+        return { ...one, facts: one.facts.map(numbered) };
+      };
+      return {
+        mark: (changes) =>
+          sound.mark([...changes, ...changes.map((one) => ({ ...one, fact: come(one.fact) }))]),
+        settle: async (batch) => sound.settle(await Promise.all(batch.map(parkLate))),
+      };
+    },
   },
   {
     name: 'a fact is remembered and wakes nobody',

@@ -10,6 +10,7 @@ export const choreTexts = {
   add: `
     insert into ml_chore (kind, name, subject, position) values (?, ?, ?, ?)
     on conflict (kind, name, subject) do update set position = excluded.position` as Sql,
+  known: 'select 1 from ml_chore where kind = ? and name = ? and subject = ?' as Sql<[one: number]>,
   next: `
     select number, kind, name, subject, position from ml_chore
     where number > ? order by number limit 1` as Sql<

@@ -18,11 +18,13 @@ export const deadTexts = {
       accepted_at, died_at, headers, facts, body)
     values (?, ?, ?, ?, ?, ?, 'diverted', 0, ?, ?, ?, ?, ?)` as Sql,
   fail: `
-    insert into ml_failure (id, first_name, first_message, last_name, last_message)
-    values (?1, ?2, ?3, ?2, ?3)
+    insert into ml_failure (id, first_name, first_message, first_more,
+      last_name, last_message, last_more)
+    values (?1, ?2, ?3, ?4, ?2, ?3, ?4)
     on conflict (id) do update set
+      first_more = iif(first_name is null, ?4, first_more),
       first_name = coalesce(first_name, ?2), first_message = coalesce(first_message, ?3),
-      last_name = ?2, last_message = ?3` as Sql,
+      last_name = ?2, last_message = ?3, last_more = ?4` as Sql,
   redrivenAt: 'select redriven_at from ml_failure where id = ?' as Sql<[redrivenAt: number | null]>,
   removeFailure: 'delete from ml_failure where id = ?' as Sql,
   lastEntry: `

@@ -6,8 +6,8 @@
 import type { Sql } from './sql.ts';
 
 export const ledgerTexts = {
-  meta: 'select sequence, lease, topology, named, now from ml_meta where one = 1' as Sql<
-    [sequence: number, lease: number, topology: number, named: number, now: number]
+  meta: 'select sequence, lease, topology, named, now, seed from ml_meta where one = 1' as Sql<
+    [sequence: number, lease: number, topology: number, named: number, now: number, seed: number]
   >,
   setMeta: `
     update ml_meta set sequence = ?, lease = ?, topology = ?, named = ?, now = ?
@@ -36,7 +36,7 @@ export const ledgerTexts = {
   addTopic: 'insert into ml_topic (name) values (?) returning number' as Sql<[number: number]>,
   subscriptions: `
     select number, name, ordering, on_dead, waits, waiting_deadline_ms, max_depth, adopts, paused,
-      since
+      since, born, overtakes
     from ml_subscription where name is not null` as Sql<
     [
       number: number,
@@ -49,6 +49,8 @@ export const ledgerTexts = {
       adopts: 'now' | 'kept',
       paused: number,
       since: number,
+      born: number,
+      overtakes: number,
     ]
   >,
   routes: 'select topic, subscription, adopting from ml_route' as Sql<

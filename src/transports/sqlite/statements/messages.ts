@@ -85,6 +85,8 @@ export const messageTexts = {
   note: 'update ml_message set attempt = ?, mark = ? where id = ?' as Sql,
   facts: 'select facts from ml_message where id = ?' as Sql<[facts: string | null]>,
   setFacts: 'update ml_message set facts = ? where id = ?' as Sql,
+  // A head that has to wait leaves its key.
+  stepAside: 'update ml_message set lane = ?, key = null where id = ?' as Sql,
   // A loose message that is not fresh any more becomes a lane of its own.
   setAside: 'update ml_message set lane = id, attempt = ?, mark = ? where id = ?' as Sql,
 } as const;

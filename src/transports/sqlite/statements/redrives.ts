@@ -34,9 +34,25 @@ export const redriveTexts = {
   idsOf: `
     select id from ml_dead where subscription = ? and id > ? and id <= ?
     order by id limit 0 + ?` as Sql<[id: number]>,
+  // The same, with what they are judged by.
+  traitsOf: `
+    select d.id, d.topic, d.reason, d.key, d.died_at, f.last_name
+    from ml_dead d left join ml_failure f on f.id = d.id
+    where d.subscription = ? and d.id > ? and d.id <= ? order by d.id limit 0 + ?` as Sql<
+    [
+      id: number,
+      topic: number,
+      reason: string,
+      key: string | null,
+      diedAt: number,
+      failure: string | null,
+    ]
+  >,
   ofLane: `
     select id, attempt, reason from ml_dead where lane = ? and lane <> 0
     order by id limit 0 + ?` as Sql<[id: number, attempt: number, reason: string]>,
+  // Walks along one key of the index: once per redrive of a key.
+  countOfLane: 'select count(*) from ml_dead where lane = ? and lane <> 0' as Sql<[count: number]>,
   anyOfLane: 'select 1 from ml_dead where lane = ? and lane <> 0 limit 1' as Sql<[one: number]>,
   remove: 'delete from ml_dead where id = ?' as Sql,
   // Back under the id it had; the head of a blocked lane never left.
@@ -48,7 +64,7 @@ export const redriveTexts = {
   startOver: `
     insert into ml_failure (id, redriven_at) values (?1, ?2)
     on conflict (id) do update set redriven_at = ?2, first_name = null, first_message = null,
-      last_name = null, last_message = null` as Sql,
+      first_more = null, last_name = null, last_message = null, last_more = null` as Sql,
   moveJournal: 'update ml_journal set id = ? where id = ?' as Sql,
   removeFailure: 'delete from ml_failure where id = ?' as Sql,
 } as const;

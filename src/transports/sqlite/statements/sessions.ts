@@ -10,6 +10,12 @@ export const sessionTexts = {
   renew: `
     insert into ml_session (id, until_at, process, beside) values (?, ?, ?, 0)
     on conflict (id) do update set until_at = excluded.until_at, beside = 0` as Sql,
+  tell: 'update ml_session set consumes = ? where id = ?' as Sql,
+  consumers: `
+    select count(distinct process) from ml_session
+    where until_at > ? and exists (select 1 from json_each(consumes) where value = ?)` as Sql<
+    [processes: number]
+  >,
   processOf: 'select process, beside from ml_session where id = ?' as Sql<
     [process: string, beside: number]
   >,

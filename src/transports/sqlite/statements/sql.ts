@@ -31,7 +31,7 @@ export type Prepared<Group extends Texts> = {
   readonly [Name in keyof Group]: Group[Name] extends Sql<infer Row> ? Statement<Row> : never;
 };
 
-/** What of a connection is used to prepare; `node:sqlite`'s DatabaseSync has it. */
+/** What of a connection is used to prepare. */
 export interface Preparing {
   prepare(sql: string): object;
 }

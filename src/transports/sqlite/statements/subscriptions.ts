@@ -6,15 +6,17 @@ export const subscriptionTexts = {
   numbers: 'select number from ml_subscription order by number' as Sql<[number: number]>,
   add: `
     insert into ml_subscription (number, name, ordering, on_dead, waits, waiting_deadline_ms,
-      max_depth, adopts, since)
-    values (?, ?, ?, ?, ?, ?, ?, ?, ?)` as Sql,
+      max_depth, adopts, overtakes, since, born)
+    values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)` as Sql,
   change: `
     update ml_subscription set ordering = ?, on_dead = ?, waits = ?, waiting_deadline_ms = ?,
-      max_depth = ?, adopts = ?
+      max_depth = ?, adopts = ?, overtakes = ?
     where number = ?` as Sql,
   addTally: 'insert into ml_tally (subscription, claimed) values (?, ?)' as Sql,
   addRoute: `
-    insert or ignore into ml_route (topic, subscription, adopting) values (?, ?, ?)` as Sql,
+    insert into ml_route (topic, subscription, adopting) values (?, ?, ?)
+    on conflict (topic, subscription) do update set adopting = max(adopting, excluded.adopting)
+    ` as Sql,
   removeRoute: 'delete from ml_route where topic = ? and subscription = ?' as Sql,
   removeRoutes: 'delete from ml_route where subscription = ?' as Sql,
   // The whole of a small table, once per adoption.

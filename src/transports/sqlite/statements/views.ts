@@ -3,6 +3,7 @@
  * primary keys, `ml_lane_rare`, the primary key of `ml_wait`). None of it counts or sorts.
  */
 
+import type { JournalEntry } from '../../../transport/store.ts';
 import type { Sql } from './sql.ts';
 
 type DeadRow = [
@@ -21,14 +22,16 @@ type DeadRow = [
   body: string | Uint8Array,
   firstName: string | null,
   firstMessage: string | null,
+  firstMore: string | null,
   lastName: string | null,
   lastMessage: string | null,
+  lastMore: string | null,
 ];
 
 const deadRow = `
     select d.id, d.subscription, d.lane, d.key, d.topic, d.message_id, d.reason, d.attempt,
       d.accepted_at, d.died_at, d.headers, d.facts, d.body, f.first_name, f.first_message,
-      f.last_name, f.last_message
+      f.first_more, f.last_name, f.last_message, f.last_more
     from ml_dead d left join ml_failure f on f.id = d.id`;
 
 type WaitingRow = [
@@ -96,13 +99,13 @@ export const viewTexts = {
     select 1 from ml_lease where lanes is null and lo <= ?1 and hi >= ?1` as Sql<[one: number]>,
   journal: `
     select at, event, attempt, detail from ml_journal where id = ? order by number` as Sql<
-    [
-      at: number,
-      event: 'retried' | 'released' | 'parked' | 'woken' | 'crashed' | 'died' | 'redriven',
-      attempt: number,
-      detail: string | null,
-    ]
+    [at: number, event: JournalEntry['event'], attempt: number, detail: string | null]
   >,
+  // The first of a range; a dead head that holds its key shut has its row in both tables.
+  oldest: `
+    select accepted_at from ml_message m
+    where id > ? and id < ? and not exists (select 1 from ml_dead d where d.id = m.id)
+    order by id limit 1` as Sql<[acceptedAt: number]>,
   blocked: `
     select name from ml_lane where state >= 2 and state = 3 and subscription = ?
     order by ready_at limit 100` as Sql<[name: string]>,

@@ -1,0 +1,199 @@
+/** The questions put to malote on a RabbitMQ server, and to loops written by hand on the same. */
+
+import type { Column, Contestant, Scenario } from '../scenario.ts';
+import {
+  count,
+  flowing,
+  latencyColumns,
+  rate,
+  rateColumns,
+  settings,
+  takeoverLoad,
+  takeoverScenario,
+  type Change,
+  type Length,
+} from './settings.ts';
+
+const withServer: readonly [Column, ...Column[]] = [
+  ...rateColumns,
+  { metric: 'serverCpu', label: "server's cores", better: 'less' },
+];
+
+const bare = { name: 'bare loop, acks at once', driver: 'bare' } as const;
+const singly = { name: 'bare loop, acks singly', driver: 'bare-singly' } as const;
+
+/** As long as a server takes to be moved. */
+const awayMs = 10_000;
+
+export function rabbitmqScenarios(length: Length): readonly Scenario[] {
+  return [
+    ...throughput(length),
+    ...latency(length),
+    soak(length),
+    ...deaths(length),
+    beside(length),
+  ];
+}
+
+function throughput(length: Length): Scenario[] {
+  const flow = (name: string, change: Change): Contestant =>
+    flowing(name, settings('rabbitmq', change), length);
+  const keys = 10_000;
+  return [
+    {
+      name: 'unordered',
+      title: 'Without order',
+      columns: withServer,
+      compare: 'peers',
+      contestants: [
+        flow('malote', {}),
+        flow(bare.name, { driver: bare.driver }),
+        flow(singly.name, { driver: singly.driver }),
+        flow('malote, concurrency 10 (default)', { concurrency: 10 }),
+      ],
+    },
+    {
+      name: 'keys',
+      title: 'In order per key, 10,000 keys at random over 8 partitions',
+      columns: withServer,
+      compare: 'peers',
+      contestants: [
+        flow('malote', { keys }),
+        flow(bare.name, { driver: bare.driver, keys }),
+        flow(singly.name, { driver: singly.driver, keys }),
+      ],
+    },
+  ];
+}
+
+function latency(length: Length): Scenario[] {
+  const messages = length.idleMessages;
+  const idle = (name: string, processes: 1 | 2, change: Change = {}): Contestant => ({
+    name,
+    spec: { program: 'idle', settings: settings('rabbitmq', change), messages, processes },
+  });
+  const waiting = settings('rabbitmq', { keys: 1, blocked: 1 });
+  return [
+    {
+      name: 'idle',
+      title: 'One message at a time through an idle system, publish to handler',
+      columns: latencyColumns,
+      compare: 'peers',
+      contestants: [
+        idle('malote', 1),
+        idle('malote, in order', 1, { keys: 1 }),
+        idle('bare loop', 1, { driver: 'bare' }),
+      ],
+    },
+    {
+      name: 'idle-two',
+      title: 'One message at a time from one process to another',
+      columns: latencyColumns,
+      compare: 'peers',
+      contestants: [idle('malote', 2), idle('bare loop', 2, { driver: 'bare' })],
+    },
+    {
+      name: 'fact',
+      title: 'From the opening of a fact to the handler that waited for it',
+      columns: latencyColumns,
+      compare: 'peers',
+      contestants: [{ name: 'malote', spec: { program: 'fact', settings: waiting, messages } }],
+    },
+  ];
+}
+
+function soak({ serverSoakMessages: messages }: Length): Scenario {
+  const run = (load: string, change: Change): Contestant => ({
+    name: `malote, ${load}, ${count(messages)} messages`,
+    spec: { program: 'soak', settings: settings('rabbitmq', change), messages },
+  });
+  return {
+    name: 'soak',
+    title: 'The long run: weights late in it, against its second quarter',
+    columns: [
+      rate,
+      { metric: 'heapMb', label: 'heap MB', better: 'less' },
+      { metric: 'heapMbGrowth', label: '×', better: 'less' },
+      { metric: 'rssMb', label: 'RSS MB', better: 'less' },
+      { metric: 'rssMbGrowth', label: '×', better: 'less' },
+    ],
+    compare: 'peers',
+    rounds: 1,
+    contestants: [run('without order', {}), run('10,000 keys', { keys: 10_000 })],
+  };
+}
+
+function deaths(length: Length): Scenario[] {
+  const { deaths: times } = length;
+  const recovery = (name: string, change: Change): Contestant => {
+    const given = settings('rabbitmq', change);
+    return { name, spec: { program: 'recovery', settings: given, deaths: times, awayMs } };
+  };
+  const worst: Column = { metric: 'worstMs', label: 'worst ms', better: 'less' };
+  return [
+    {
+      name: 'recovery',
+      title: `A server killed, away for ${awayMs / 1_000} s, and back: until all is handled`,
+      columns: [
+        { metric: 'allMs', label: 'all, ms', better: 'less' },
+        worst,
+        { metric: 'firstMs', label: 'the first, ms', better: 'less' },
+      ],
+      compare: 'peers',
+      rounds: 1,
+      contestants: [recovery('malote, 10,000 keys', { keys: 10_000 }), recovery('malote', {})],
+    },
+    takeoverScenario(length, [
+      { name: 'malote', settings: settings('rabbitmq', takeoverLoad) },
+      { name: 'bare loop', settings: settings('rabbitmq', { ...takeoverLoad, driver: 'bare' }) },
+    ]),
+  ];
+}
+
+/** What facts and waiting messages cost whoever starts, takes over, and holds them. */
+function beside({ standingFacts, standingParked }: Length): Scenario {
+  const given = settings('rabbitmq', { keys: 64, blocked: 1, concurrency: 100 });
+  const standing = (name: string, facts: number, parked: number): Contestant => ({
+    name,
+    spec: { program: 'standing', settings: given, facts, parked },
+  });
+  return {
+    name: 'standing',
+    title: 'Beside facts that hold and messages that wait: a start, a take-over, the memory',
+    columns: [
+      { metric: 'startMs', label: 'start, ms', better: 'less' },
+      { metric: 'takeoverMs', label: 'take-over, ms', better: 'less' },
+      { metric: 'rssMb', label: 'RSS MB', better: 'less' },
+    ],
+    compare: 'peers',
+    rounds: 1,
+    contestants: [
+      standing('nothing', 0, 0),
+      ...standingFacts.map((facts) => standing(`${count(facts)} facts`, facts, 0)),
+      ...standingParked.map((parked) => standing(`${count(parked)} waiting`, 0, parked)),
+    ],
+  };
+}
+
+export function describeRabbitmq(length: Length): Readonly<Record<string, string>> {
+  const { publishers, concurrency, backlog, journal } = settings('rabbitmq');
+  const { warmUpMs, measureMs } = length.duration;
+  return {
+    message: '209 bytes of JSON, each acknowledged, trivial async handler',
+    server: 'a private one for every run, begun empty, on the same machine',
+    load:
+      `${count(publishers)} publishers that await each publish, concurrency ` +
+      `${count(concurrency)}, at most ${count(backlog)} under way, unless said otherwise`,
+    'bare loop':
+      'amqplib, as many prefetched and as many queues as malote has; ' +
+      'one worker takes each queue that has an order',
+    length:
+      `${length.name}: ${length.rounds} rounds in turns, ` +
+      `${warmUpMs} ms of warm-up and ${measureMs} ms measured each`,
+    proof:
+      'every run checks that each message was handled once, in the order of its key; ' +
+      'after a death at least once',
+    journal,
+    durability: 'quorum queues of one server, persistent, mandatory, confirmed, for all',
+  };
+}

@@ -1,0 +1,53 @@
+/** What stands behind `main.ts` on the command line: roles, or traffic for all of them. */
+import { parseArgs } from 'node:util';
+import { allRoles, type Role } from './serve.ts';
+
+export interface Command {
+  readonly roles: readonly Role[];
+  /** Null: the service waits for yours. */
+  readonly traffic: Traffic | null;
+}
+
+export interface Traffic {
+  readonly payments: number;
+  /** Whether to end after the ledger check, or to go on serving. */
+  readonly exit: boolean;
+  /** Decides who pays what, and when. */
+  readonly seed: number;
+}
+
+const options = {
+  traffic: { type: 'string' },
+  seed: { type: 'string', default: '1' },
+  exit: { type: 'boolean', default: false },
+} as const;
+
+const most = 1_000_000;
+
+export function readCommand(args: readonly string[]): Command {
+  try {
+    const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true });
+    const roles = positionals.length === 0 ? allRoles : positionals.map(roleNamed);
+    if (values.traffic === undefined) return { roles, traffic: null };
+    const [payments, seed] = [whole('traffic', values.traffic), whole('seed', values.seed)];
+    return { roles, traffic: { payments, seed, exit: values.exit } };
+  } catch (error) {
+    console.error(`${(error as Error).message}
+Usage: npm start                                  everything in one process
+       npm start -- --traffic 5000 [--exit]       traffic, kills, and a ledger check
+       npm run app | relay | worker | rates       one role`);
+    process.exit(2);
+  }
+}
+
+function roleNamed(name: string): Role {
+  const role = allRoles.find((one) => one === name);
+  if (role === undefined) throw new Error(`there is no role "${name}"`);
+  return role;
+}
+
+function whole(name: string, text: string): number {
+  const number = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (number >= 1 && number <= most) return number;
+  throw new Error(`--${name} must be a whole number from 1 to ${most}, got "${text}"`);
+}

@@ -1,0 +1,115 @@
+/**
+ * What stands against a promise: between what the messages ask for, what the engine can, and how
+ * the subscriptions are stored. A `refused` one is a promise that would be broken, a `warning` one
+ * that is given up, or something that stands still.
+ */
+
+import type { Engine, MessageType, SubscriptionView } from '../index.ts';
+import type { Config } from './index.ts';
+
+export type Finding = Awaited<ReturnType<Engine['examine']>>[number];
+
+export function findingsOf(
+  { engine, store, messages = [] }: Config,
+  subscriptions: readonly SubscriptionView[],
+): readonly Finding[] {
+  return [
+    ...messages.flatMap((type) => asked(type, [engine, ...(store === undefined ? [] : [store])])),
+    ...(store === undefined ? [] : storing(store, engine)),
+    ...lasting(engine),
+    ...forgetting(messages, engine, store),
+    ...messages.flatMap((type) => taken(type, subscriptions)),
+    ...subscriptions.flatMap((one) => [...weakened(one, messages), ...standing(one)]),
+  ];
+}
+
+function asked({ name, dedupe }: MessageType, places: readonly Engine<unknown>[]): Finding[] {
+  if (dedupe === undefined || places.some(({ capabilities }) => capabilities.dedupe)) return [];
+  return refused(`${name} has dedupe, and neither engine nor store remembers keys at publish`);
+}
+
+function storing(store: Engine<unknown>, engine: Engine<unknown>): Finding[] {
+  if (!store.capabilities.transactions) {
+    return refused(`no publish can join a transaction of the store, which is ${store.name}`);
+  }
+  if (store.address !== engine.address) return [];
+  return warning('the store is the engine itself: there is no outbox, and none is needed');
+}
+
+function lasting({ capabilities }: Engine<unknown>): Finding[] {
+  switch (capabilities.survives) {
+    case 'nothing':
+      return warning('accepted messages survive nothing: this engine is for tests');
+    case 'process-crash':
+      return warning('power loss may take the messages that were accepted last');
+    case 'power-loss':
+      return [];
+  }
+}
+
+/** Facts that survive less than the messages that wait for them. */
+function forgetting(
+  messages: readonly MessageType[],
+  { capabilities }: Engine<unknown>,
+  store: Engine<unknown> | undefined,
+): Finding[] {
+  const { survives, factsSurvive, atomicSettle } = capabilities;
+  const isKeptApart = store?.capabilities.keepsFacts === true && !atomicSettle;
+  const waiting = messages.find(({ waitFor }) => waitFor !== undefined);
+  if (waiting === undefined || isKeptApart) return [];
+  if (survives !== 'power-loss' || factsSurvive === 'power-loss') return [];
+  const sentence = `power loss may take the facts confirmed last, and ${waiting.name} waits`;
+  return warning(`${sentence}; a store keeps them`);
+}
+
+function taken({ name }: MessageType, subscriptions: readonly SubscriptionView[]): Finding[] {
+  if (subscriptions.some(({ topics }) => topics.includes(name))) return [];
+  return warning(`${name} has no subscription: it is kept for the first one to come`);
+}
+
+/** What a subscription gives up that a type asks for. */
+function weakened(
+  { name, topics, order, waits }: SubscriptionView,
+  messages: readonly MessageType[],
+): Finding[] {
+  const its = messages.filter((type) => topics.includes(type.name));
+  const ordered = its.find(({ orderBy }) => orderBy !== undefined);
+  const waiting = its.find(({ waitFor }) => waitFor !== undefined);
+  return [
+    ...(order === 'key' || ordered === undefined
+      ? []
+      : warning(`${name} gives up the order that ${ordered.name} asks for (order: 'none')`)),
+    ...(waits || waiting === undefined
+      ? []
+      : warning(`${name} does not wait for the facts of ${waiting.name} (waitFor: false)`)),
+  ];
+}
+
+/** Nearly full is nine tenths. */
+const nearlyFull = 0.9;
+
+function standing(one: SubscriptionView): Finding[] {
+  const { name, paused, stats, maxDepth, blockedKeys, consumers } = one;
+  const isIdle = consumers === 0 && stats.depth > 0;
+  return [
+    ...(isIdle
+      ? warning(`${name} holds ${stats.depth} and has no worker: start a process that consumes it`)
+      : []),
+    ...(paused ? warning(`${name} is paused: it keeps what comes and delivers nothing`) : []),
+    ...(blockedKeys.length > 0
+      ? warning(`keys of ${name} stand still behind a dead head; redrive or cancel it`)
+      : []),
+    ...(stats.dead > 0 ? warning(`${name} has ${stats.dead} dead: malote dead list`) : []),
+    ...(stats.depth >= maxDepth * nearlyFull
+      ? warning(`${name} is nearly full: ${stats.depth} of ${maxDepth}, then QUEUE_FULL`)
+      : []),
+  ];
+}
+
+function refused(sentence: string): Finding[] {
+  return [{ level: 'refused', sentence }];
+}
+
+function warning(sentence: string): Finding[] {
+  return [{ level: 'warning', sentence }];
+}

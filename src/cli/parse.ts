@@ -1,0 +1,129 @@
+/** From what stands on the command line to a command and what it was given, or a sentence. */
+
+import { parseArgs } from 'node:util';
+import { notFound, optionInvalid, optionUnknown } from '../errors.ts';
+import { MaloteError } from '../index.ts';
+import { type Command, commonOptions, type Given, nameOf, type OptionRule } from './command.ts';
+
+export type Parsed =
+  | { readonly kind: 'run'; readonly command: Command; readonly given: Given }
+  /** `asked`: whether help was wanted, or is what comes of leaving something out. */
+  | { readonly kind: 'help'; readonly about: readonly Command[]; readonly asked: boolean }
+  | { readonly kind: 'version' };
+
+/** @throws MaloteError `NOT_FOUND`, `OPTION_UNKNOWN`, `OPTION_INVALID` */
+export function parse(argv: readonly string[], commands: readonly Command[]): Parsed {
+  const [first] = argv;
+  if (first === undefined) return { kind: 'help', about: commands, asked: false };
+  if (first === '--version') return { kind: 'version' };
+  if (first === '--help' || first === '-h') return { kind: 'help', about: commands, asked: true };
+  const end = argv.findIndex((argument) => argument.startsWith('-'));
+  const words = argv.slice(0, end === -1 ? argv.length : end);
+  if (first === 'help') return helpFor(words.slice(1), commands);
+  if (words.length === 0) {
+    throw optionInvalid('malote', 'given a command first, such as "malote topics"', first);
+  }
+  const found = find(words, commands);
+  const asked = isHelp(argv.slice(words.length));
+  if (Array.isArray(found)) return { kind: 'help', about: found, asked };
+  if (asked) return { kind: 'help', about: [found], asked };
+  return { kind: 'run', command: found, given: read(found, argv.slice(found.words.length)) };
+}
+
+function helpFor(words: readonly string[], commands: readonly Command[]): Parsed {
+  const found = words.length === 0 ? [...commands] : find(words, commands);
+  return { kind: 'help', about: [found].flat(), asked: true };
+}
+
+function isHelp(rest: readonly string[]): boolean {
+  const end = rest.indexOf('--');
+  const options = end === -1 ? rest : rest.slice(0, end);
+  return options.includes('--help') || options.includes('-h');
+}
+
+/** The command, or those of a group whose second word is missing. */
+function find(words: readonly string[], commands: readonly Command[]): Command | Command[] {
+  const found = commands.find((one) => one.words.every((word, index) => word === words[index]));
+  if (found !== undefined) return found;
+  const group = commands.filter((one) => one.words[0] === words[0]);
+  if (group.length > 0 && words.length === 1) return group;
+  if (group.length > 0) throw unknown(words.slice(0, 2).join(' '), group);
+  const meant = commands.find((one) => one.words.at(-1) === words[0]);
+  if (meant === undefined) throw unknown(words[0] ?? '', commands);
+  const sentence = `there is no command "${words[0]}"; did you mean "${nameOf(meant)}"?`;
+  throw new MaloteError('NOT_FOUND', sentence);
+}
+
+function unknown(name: string, commands: readonly Command[]): MaloteError {
+  const known = commands.map((one) => (name.includes(' ') ? nameOf(one) : (one.words[0] ?? '')));
+  return notFound('command', name, [...new Set(known)]);
+}
+
+function read(command: Command, rest: readonly string[]): Given {
+  const where = nameOf(command);
+  const rules = { ...command.options, ...commonOptions };
+  const options = Object.fromEntries(
+    Object.entries(rules).map(([name, { value }]) => [
+      name,
+      { type: value === undefined ? ('boolean' as const) : ('string' as const) },
+    ]),
+  );
+  const parsed = { args: [...rest], options, strict: false, allowPositionals: true, tokens: true };
+  const { tokens } = parseArgs(parsed as typeof parsed & { tokens: true });
+  const operands: string[] = [];
+  const values = new Map<string, string[]>();
+  for (const token of tokens) {
+    if (token.kind === 'positional') operands.push(token.value);
+    if (token.kind !== 'option') continue;
+    const value = valueOf(where, rules, token);
+    values.set(token.name, [...(values.get(token.name) ?? []), value]);
+  }
+  for (const [name, { length }] of values) {
+    if (length > 1 && rules[name]?.repeats !== true) {
+      throw optionInvalid(`${where}: --${name}`, 'given once', length);
+    }
+  }
+  checkOperands(where, command, operands);
+  return {
+    operands,
+    values: (name) => values.get(name) ?? [],
+    value: (name) => values.get(name)?.[0],
+    has: (name) => values.has(name),
+  };
+}
+
+interface OptionToken {
+  readonly name: string;
+  readonly value?: string | undefined;
+  readonly inlineValue?: boolean | undefined;
+}
+
+function valueOf(
+  where: string,
+  rules: Readonly<Record<string, OptionRule>>,
+  { name, value, inlineValue }: OptionToken,
+): string {
+  const rule = Object.hasOwn(rules, name) ? rules[name] : undefined;
+  if (rule === undefined) throw optionUnknown(where, name, Object.keys(rules));
+  if (rule.value === undefined) {
+    if (value === undefined) return '';
+    throw optionInvalid(`${where}: --${name}`, 'given without a value', value);
+  }
+  const isNext = inlineValue !== true && value?.startsWith('--') === true;
+  if (value !== undefined && value !== '' && !isNext) return value;
+  throw optionInvalid(`${where}: --${name}`, `followed by ${rule.value}`, value ?? 'nothing');
+}
+
+function checkOperands(where: string, command: Command, given: readonly string[]): void {
+  const { operands } = command;
+  const missing = operands[given.length];
+  if (missing !== undefined && missing.count !== 'many') {
+    throw optionInvalid(where, `followed by ${missing.name}, ${missing.about}`, 'nothing');
+  }
+  const endless = operands.at(-1)?.count === 'many';
+  const surplus = endless ? undefined : given[operands.length];
+  if (surplus === undefined) return;
+  const names = operands.map(({ name }) => name).join(' ');
+  const expected = names === '' ? 'given no operand' : `given ${names} and no more`;
+  throw optionInvalid(where, expected, surplus);
+}

@@ -1,0 +1,124 @@
+/** What a consumer asks for, and starts, when leases are lost while its acks are unanswered. */
+import assert from 'node:assert/strict';
+import { test } from 'vitest';
+import { fixed } from '../policy/backoff.ts';
+import { settleTurns, virtualClock } from '../testing/virtual-clock.ts';
+import type { Delivery, Outgoing, Queue, SettleOutcome, Sink } from '../transport/transport.ts';
+import { type Consumer, type ConsumerOptions, createConsumer } from './consumer.ts';
+
+test('once an ack that publishes is answered, as much is asked for as before its lease was lost', async () => {
+  const { consumer, engine, handled } = create();
+  consumer.start();
+  assert.equal(engine.granted, 2);
+  engine.deliver(lane(1, ['a1', 'a2']));
+  await settleTurns();
+  assert.deepEqual(handled, ['a1'], 'what is behind an unanswered ack waits');
+
+  engine.lose(1);
+  await settleTurns();
+  const before = engine.granted;
+  engine.answer('lease-lost');
+  await settleTurns();
+
+  assert.deepEqual(handled, ['a1']);
+  assert.equal(before, 3, 'what stood behind is free at once');
+  assert.equal(engine.granted, 4, 'and the message itself when its ack is answered');
+  engine.deliver(lane(2, ['b1', 'b2']));
+  await settleTurns();
+  assert.deepEqual(handled, ['a1', 'b1']);
+});
+
+test('what stood behind an unanswered ack does not start when its lease is lost, whatever the answer', async () => {
+  const { consumer, engine, handled } = create();
+  consumer.start();
+  engine.deliver(lane(1, ['a1', 'a2']));
+  await settleTurns();
+
+  engine.lose(1);
+  engine.answer('settled');
+  await settleTurns();
+
+  assert.deepEqual(handled, ['a1']);
+  assert.equal(engine.granted, 4);
+});
+
+/** An engine that does what it is told: its answers and its losses come when the test says so. */
+function create(): { consumer: Consumer; engine: Scripted; handled: readonly string[] } {
+  const handled: string[] = [];
+  const engine = new Scripted();
+  const clock = virtualClock();
+  const consumer = createConsumer({
+    subscription: 's',
+    handling: {
+      concurrency: 2,
+      concurrencyByType: new Map(),
+      rate: null,
+      timeoutMs: 60_000,
+      retry: { attempts: 5, backoff: fixed(1), giveUpOn: [] },
+    },
+    queue: engine as unknown as Queue,
+    permits: null,
+    clock,
+    random: () => 0,
+    events: { heard: false, emit: () => undefined, kept: () => undefined, notify: () => undefined },
+    logger: null as never,
+    envelope: null as never,
+    inbox: null,
+    read: ({ id, topic, key }) => ({
+      kind: 'read',
+      message: { id, type: topic, data: null, key, publishedAt: new Date(0), headers: {} },
+    }),
+    handle({ id }, context) {
+      handled.push(id);
+      context.staged = [{ id: `after ${id}` } as Outgoing];
+    },
+    provides: () => [],
+    isStopping: () => false,
+    roomMade: () => undefined,
+  } satisfies ConsumerOptions);
+  return { consumer, engine, handled };
+}
+
+class Scripted implements Pick<Queue, 'consume' | 'settle'> {
+  granted = 0;
+  #sink: Sink | null = null;
+  readonly #unanswered: ((outcomes: readonly SettleOutcome[]) => void)[] = [];
+
+  consume(_: string, __: unknown, sink: Sink): ReturnType<Queue['consume']> {
+    this.#sink = sink;
+    return { grant: (messages) => void (this.granted += messages), stop: () => undefined };
+  }
+
+  settle(): Promise<readonly SettleOutcome[]> {
+    return new Promise((resolve) => void this.#unanswered.push(resolve));
+  }
+
+  deliver(batch: readonly Delivery[]): void {
+    this.#sink!.deliver(batch);
+  }
+
+  lose(lease: number): void {
+    this.#sink!.lost([{ id: lease, token: lease }]);
+  }
+
+  answer(outcome: SettleOutcome): void {
+    this.#unanswered.shift()!([outcome]);
+  }
+}
+
+function lane(lease: number, ids: readonly string[]): Delivery[] {
+  return ids.map((id, tag) => ({
+    lease: { id: lease, token: lease },
+    subscription: 's',
+    id,
+    topic: 't',
+    body: '{}',
+    headers: null,
+    key: `key ${lease}`,
+    acceptedAt: 0,
+    attempt: 1,
+    suspicion: 'none',
+    waitTimedOut: false,
+    tag,
+  }));
+}

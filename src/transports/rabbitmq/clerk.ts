@@ -1,0 +1,256 @@
+/**
+ * What was at work in processes that died.
+ *
+ * A session writes its ledger, the list of everything it has out, before it hands anything out. One
+ * session at a time, the clerk, reads all of them, and keeps what each was told last: a whole list
+ * with what continues it. Who is given a
+ * message for the second time asks the clerk, in the same queue: so the answer knows everything
+ * the dead had written. When the clerk dies, the next one is given all that it kept.
+ *
+ * A message that is given back is taken off the ledger first, and that is confirmed. So if the last
+ * ledger of a session lists a message that came again, the session died, or lost its connection,
+ * with it.
+ */
+
+import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib';
+import { systemClock } from '../../clock.ts';
+import type { Suspicion } from '../../transport/transport.ts';
+import { ackUnlessClosed } from './ack-book.ts';
+import { cutOff } from './failures.ts';
+import type { Names } from './names.ts';
+import type { Publisher } from './publisher.ts';
+import { longestUnackedMs, wholeQueue } from './settings.ts';
+import type { Heard } from './wire-format.ts';
+
+export interface Verdict {
+  readonly suspicion: Suspicion;
+  /** The ledgers that list the message: they are counted now. */
+  readonly heard: readonly Heard[];
+}
+
+export interface Question {
+  readonly hash: number;
+  /** What was counted before. */
+  readonly heard: readonly Heard[];
+}
+
+/** One message to the clerk. */
+export interface LedgerEntry {
+  /** The number of the entry this one continues; null: it is the whole list. */
+  readonly after: number | null;
+  readonly added: readonly number[];
+  readonly removed: readonly number[];
+}
+
+export const emptyLedger: LedgerEntry = { after: null, added: [], removed: [] };
+
+export interface Clerk {
+  /** Resolves when it is stored. */
+  write(entry: LedgerEntry): Promise<void>;
+  /** The number of the last entry written. */
+  readonly number: number;
+  ask(questions: readonly Question[]): Promise<readonly Verdict[]>;
+  answered(message: unknown): void;
+}
+
+export interface ClerkOptions {
+  readonly model: ChannelModel;
+  readonly publisher: Publisher;
+  readonly names: Names;
+  readonly session: string;
+  readonly process: string;
+  readonly newId: () => string;
+  isOpen(): boolean;
+  /** Grows for as long as the session lives, over all its connections. */
+  readonly nextNumber: () => number;
+  /** Sends an answer to a session. */
+  tell(session: string, message: object): Promise<boolean>;
+  broken(reason: string): void;
+}
+
+interface Kept {
+  readonly session: string;
+  readonly process: string;
+  /** Of the last entry. */
+  number: number;
+  readonly hashes: Set<number>;
+  keptAt: number;
+  /** What it was told with, not acknowledged: the next clerk is given it. */
+  readonly messages: ConsumeMessage[];
+}
+
+interface Answer {
+  readonly kind: 'verdicts';
+  readonly id: string;
+  readonly verdicts: readonly Verdict[];
+}
+
+/** Ledgers of the dead that are kept; what nobody asked about by then was acknowledged long ago. */
+const mostLedgers = 256;
+const patienceMs = 2_000;
+
+export async function startClerk(options: ClerkOptions): Promise<Clerk> {
+  const { publisher, names, session, process, newId } = options;
+  const asked = new Map<string, (verdicts: readonly Verdict[]) => void>();
+  await keepLedgers(options);
+  let number = 0;
+  const send = (headers: Record<string, string | number>, body: Buffer): Promise<void> =>
+    publisher.send({
+      exchange: '',
+      key: names.ledgers,
+      body,
+      properties: { messageId: newId(), persistent: false, headers },
+    });
+  return {
+    get number() {
+      return number;
+    },
+    write({ after, added, removed }) {
+      number = options.nextNumber();
+      const continued = after === null ? {} : { after, removed: removed.length };
+      const body = Buffer.from(new Float64Array([...removed, ...added]).buffer);
+      return send({ session, process, number, ...continued }, body);
+    },
+    async ask(questions) {
+      for (;;) {
+        if (!options.isOpen()) throw cutOff();
+        const id = newId();
+        const answer = new Promise<readonly Verdict[] | null>((resolve) => {
+          asked.set(id, resolve);
+          // A clerk that was cut off has not answered; the next one may.
+          systemClock.setTimer(() => resolve(null), patienceMs).unref();
+        });
+        await send({ asker: session, id }, Buffer.from(JSON.stringify(questions)));
+        const verdicts = await answer;
+        asked.delete(id);
+        if (verdicts !== null) return verdicts;
+      }
+    },
+    answered(message) {
+      const { kind, id, verdicts } = message as Answer;
+      if (kind === 'verdicts') asked.get(id)?.(verdicts);
+    },
+  };
+}
+
+async function keepLedgers(options: ClerkOptions): Promise<void> {
+  const { model, names, tell, broken } = options;
+  const ledgers = new Map<string, Kept>();
+  const channel = await model.createChannel();
+  channel.on('error', () => undefined);
+  let renewal = systemClock.setTimer(renew, longestUnackedMs / 2);
+  function renew(): void {
+    renewLedgers(options, ledgers);
+    renewal = systemClock.setTimer(renew, longestUnackedMs / 2);
+    renewal.unref();
+  }
+  renewal.unref();
+  channel.on('close', () => {
+    renewal.cancel();
+    broken('the channel of the clerk was closed');
+  });
+  await channel.prefetch(wholeQueue);
+  await channel.consume(names.ledgers, (message) => {
+    if (message === null) {
+      broken(`"${names.ledgers}" was deleted`);
+      return;
+    }
+    const headers = message.properties.headers as Readonly<Record<string, unknown>>;
+    const { asker } = headers;
+    if (typeof asker !== 'string') {
+      keep(ledgers, channel, message);
+      return;
+    }
+    const questions = JSON.parse(message.content.toString('utf8')) as Question[];
+    const verdicts = questions.map((question) => judge(ledgers, question, asker));
+    const answer: Answer = { kind: 'verdicts', id: String(headers['id']), verdicts };
+    // A question that was not acknowledged is answered once more, by the next clerk.
+    void tell(asker, answer).then(() => ackUnlessClosed(channel, message));
+  });
+}
+
+/** Ledgers that stand for long are written anew: see {@link longestUnackedMs}. */
+function renewLedgers(
+  { publisher, names, newId }: ClerkOptions,
+  ledgers: ReadonlyMap<string, Kept>,
+): void {
+  const oldest = systemClock.monotonic() - longestUnackedMs;
+  for (const { session, process, number, hashes, keptAt } of ledgers.values()) {
+    if (keptAt > oldest) continue;
+    const headers = { session, process, number };
+    const body = Buffer.from(new Float64Array(hashes).buffer);
+    const properties = { messageId: newId(), persistent: false, headers };
+    publisher.put({ exchange: '', key: names.ledgers, body, properties }, ignore);
+  }
+}
+
+/** One that could not be written is written the next time, or by the next clerk. */
+const ignore = (): void => undefined;
+
+function keep(ledgers: Map<string, Kept>, channel: Channel, message: ConsumeMessage): void {
+  const headers = message.properties.headers as Readonly<Record<string, unknown>>;
+  const session = String(headers['session']);
+  const number = Number(headers['number']);
+  const { after, removed } = headers;
+  const before = ledgers.get(session);
+  if (before !== undefined && before.number > number) {
+    channel.ack(message);
+    return;
+  }
+  const hashes = numbersOf(message.content);
+  const process = String(headers['process']);
+  // Nothing comes between the entries of a session; should one be missing all the same, what the
+  // others say still holds.
+  const kept =
+    typeof after === 'number' && before !== undefined
+      ? before
+      : { session, process, number, hashes: new Set<number>(), keptAt: 0, messages: [] };
+  if (kept !== before) for (const old of before?.messages ?? []) channel.ack(old);
+  for (const hash of hashes.splice(0, typeof removed === 'number' ? removed : 0)) {
+    kept.hashes.delete(hash);
+  }
+  for (const hash of hashes) kept.hashes.add(hash);
+  kept.number = number;
+  kept.keptAt = systemClock.monotonic();
+  kept.messages.push(message);
+  // In the order in which they were heard from.
+  ledgers.delete(session);
+  if (kept.hashes.size > 0) ledgers.set(session, kept);
+  else drop(kept, channel);
+  if (ledgers.size <= mostLedgers) return;
+  const [oldest] = ledgers.values();
+  ledgers.delete(oldest!.session);
+  drop(oldest!, channel);
+}
+
+function drop({ messages }: Kept, channel: Channel): void {
+  for (const message of messages) channel.ack(message);
+}
+
+function judge(
+  ledgers: ReadonlyMap<string, Kept>,
+  { hash, heard }: Question,
+  asker: string,
+): Verdict {
+  const counted = new Map(heard);
+  let last: Kept | null = null;
+  const listing: Heard[] = [];
+  for (const ledger of ledgers.values()) {
+    // Whoever asks is alive: its own ledger accuses nobody.
+    if (ledger.session === asker || !ledger.hashes.has(hash)) continue;
+    listing.push([ledger.session, ledger.number]);
+    if ((counted.get(ledger.session) ?? -1) < ledger.number) last = ledger;
+  }
+  if (last === null) return { suspicion: 'none', heard: listing };
+  let together = 0;
+  for (const { process, hashes } of ledgers.values()) {
+    if (process === last.process) together += hashes.size;
+  }
+  return { suspicion: together === 1 ? 'alone' : 'beside', heard: listing };
+}
+
+function numbersOf(content: Buffer): number[] {
+  const { buffer, byteOffset, byteLength } = content;
+  const copy = buffer.slice(byteOffset, byteOffset + byteLength);
+  return [...new Float64Array(copy as ArrayBuffer)];
+}

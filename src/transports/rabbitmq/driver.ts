@@ -1,0 +1,55 @@
+/** The driver: amqplib, looked up when it is needed, so that whoever lacks it gets a sentence. */
+
+import type { Channel, ChannelModel } from 'amqplib';
+import type * as amqplib from 'amqplib';
+import { MaloteError } from '../../errors.ts';
+import { connectFailure } from './failures.ts';
+import { gatherWrites } from './gather-writes.ts';
+import type { Settings } from './settings.ts';
+
+/** @throws MaloteError `DRIVER_MISSING` */
+async function loadDriver(): Promise<typeof amqplib> {
+  try {
+    return await import('amqplib');
+  } catch (cause) {
+    const sentence = 'malote/rabbitmq needs the "amqplib" package; run "npm install amqplib"';
+    throw new MaloteError('DRIVER_MISSING', sentence, { cause });
+  }
+}
+
+/** @throws MaloteError `DRIVER_MISSING`, `ENGINE_DENIED`, `ENGINE_UNREACHABLE` */
+export async function connect(settings: Settings, purpose: string): Promise<ChannelModel> {
+  const driver = await loadDriver();
+  const { url, heartbeatSeconds, namespace, tls } = settings;
+  try {
+    const model = await driver.connect(withHeartbeat(url, heartbeatSeconds), {
+      ...tls,
+      noDelay: true,
+      timeout: 10_000,
+      clientProperties: { connection_name: `${namespace} ${purpose} ${process.pid}` },
+    });
+    gatherWrites(model);
+    return model;
+  } catch (error) {
+    throw connectFailure(error, url);
+  }
+}
+
+function withHeartbeat(url: string, seconds: number): string {
+  const address = new URL(url);
+  address.searchParams.set('heartbeat', String(seconds));
+  return address.href;
+}
+
+/**
+ * Closes a channel. The driver answers nothing where the connection ends before the server has
+ * answered: then the channel only says that it is closed.
+ */
+export async function closeChannel(channel: Channel): Promise<void> {
+  const over = new Promise<void>((resolve) => void channel.once('close', () => resolve()));
+  try {
+    await Promise.race([over, channel.close()]);
+  } catch {
+    // It was closed already.
+  }
+}

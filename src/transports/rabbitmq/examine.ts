@@ -1,0 +1,84 @@
+/**
+ * What a server says of itself over AMQP, for `malote doctor`: its version, whether it confirms,
+ * whether it takes anything at the moment, and what stands there for nobody. Its settings, such as
+ * `consumer_timeout`, and its disk are not told over AMQP.
+ */
+
+import type { ChannelModel } from 'amqplib';
+import { systemClock } from '../../clock.ts';
+import type { Finding } from '../../transport/transport.ts';
+import { connect } from './driver.ts';
+import { messageOf } from './failures.ts';
+import { greetingOf, judge } from './greeting.ts';
+import { namesOf } from './names.ts';
+import type { Settings } from './settings.ts';
+import { withChannel } from './topology.ts';
+
+const patienceMs = 2_000;
+
+export async function examine(settings: Settings): Promise<readonly Finding[]> {
+  const model = await connect(settings, 'examine');
+  model.on('error', () => undefined);
+  try {
+    const { kept, ingressKept } = namesOf(settings.namespace);
+    const found = [
+      keptFinding('messages', kept, await lengthOf(model, kept)),
+      keptFinding(
+        'messages of programs without malote',
+        ingressKept,
+        await lengthOf(model, ingressKept),
+      ),
+    ];
+    return [
+      ...judge(greetingOf(model)),
+      ...((await isTaking(model)) ? [] : [blocked]),
+      ...found.flat(),
+    ];
+  } finally {
+    await model.close().catch(() => undefined);
+  }
+}
+
+const blocked: Finding = {
+  level: 'warning',
+  sentence:
+    'the server takes no message at the moment, for lack of memory or disk: publishes wait, and ' +
+    'end as INDETERMINATE',
+};
+
+function keptFinding(what: string, queue: string, count: number): readonly Finding[] {
+  if (count === 0) return [];
+  const sentence =
+    `${count} ${what} stand in "${queue}": no subscription has their type; check the type they ` +
+    "are published with, or subscribe with from: 'kept'";
+  return [{ level: 'warning', sentence }];
+}
+
+/** A server that is short of something tells so whoever publishes, and reads nothing more. */
+async function isTaking(model: ChannelModel): Promise<boolean> {
+  const channel = await model.createConfirmChannel();
+  channel.on('error', () => undefined);
+  return await new Promise<boolean>((resolve) => {
+    const timer = systemClock.setTimer(() => resolve(false), patienceMs);
+    const answer = (isOpen: boolean): void => {
+      timer.cancel();
+      resolve(isOpen);
+    };
+    model.once('blocked', () => answer(false));
+    // Leads nowhere, and is confirmed all the same.
+    channel.publish('', '', Buffer.alloc(0), {}, () => answer(true));
+  });
+}
+
+/** 0 where there is no such queue: nobody has opened the namespace yet. */
+async function lengthOf(model: ChannelModel, queue: string): Promise<number> {
+  try {
+    return await withChannel(model, async (channel) => {
+      const { messageCount } = await channel.checkQueue(queue);
+      return messageCount;
+    });
+  } catch (error) {
+    if (/NOT.FOUND|\b404\b/.test(messageOf(error))) return 0;
+    throw error;
+  }
+}

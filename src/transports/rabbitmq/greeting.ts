@@ -1,0 +1,78 @@
+/**
+ * What a server says of itself when it is connected to, and whether malote can keep its promises
+ * with it. Where it cannot, nothing is begun: see {@link checkServer}.
+ */
+
+import type { ChannelModel } from 'amqplib';
+import { MaloteError } from '../../errors.ts';
+import type { Finding } from '../../transport/transport.ts';
+import { hide } from './settings.ts';
+
+/** Streams at the least, and quorum queues whose delivery limit counts as malote needs it. */
+const oldest = [3, 10] as const;
+const firstUntried = 4;
+/** Everything that travels beside a body is one frame. */
+const leastFrameBytes = 65_536;
+
+interface ServerProperties {
+  readonly product?: unknown;
+  readonly version?: unknown;
+  readonly capabilities?: Readonly<Record<string, unknown>>;
+  readonly frameMax?: unknown;
+}
+
+interface Connected {
+  readonly serverProperties: ServerProperties;
+  readonly frameMax: number;
+  readonly channelMax: number;
+}
+
+/** Those that a connection may have: the driver and the server agreed on it. */
+export function channelsOf({ connection }: ChannelModel): number {
+  return (connection as unknown as Connected).channelMax;
+}
+
+export function greetingOf({ connection }: ChannelModel): ServerProperties {
+  const { serverProperties, frameMax } = connection as unknown as Connected;
+  return { ...serverProperties, frameMax };
+}
+
+/** @throws MaloteError `ENGINE_VERSION` */
+export function checkServer(model: ChannelModel, url: string): void {
+  const refused = judge(greetingOf(model)).find(({ level }) => level === 'refused');
+  if (refused === undefined) return;
+  throw new MaloteError('ENGINE_VERSION', `${hide(url)} cannot be used: ${refused.sentence}`);
+}
+
+/** What its greeting tells. */
+export function judge(properties: ServerProperties): readonly Finding[] {
+  const { product, version, capabilities, frameMax } = properties;
+  if (product !== 'RabbitMQ') {
+    return [
+      { level: 'refused', sentence: `${String(product)} is not RabbitMQ: nothing holds there` },
+    ];
+  }
+  const [major = 0, minor = 0] = String(version).split('.').map(Number);
+  const isOld = major < oldest[0] || (major === oldest[0] && minor < oldest[1]);
+  const is = `RabbitMQ ${String(version)}`;
+  const findings: Finding[] = [];
+  if (isOld) {
+    const least = oldest.join('.');
+    const sentence = `${is} is older than ${least}, which order and facts need; update the server`;
+    findings.push({ level: 'refused', sentence });
+  }
+  if (major >= firstUntried) {
+    findings.push({ level: 'warning', sentence: `malote has not been tested with ${is}` });
+  }
+  if (capabilities?.['publisher_confirms'] !== true) {
+    const sentence = `${is} does not confirm what it stores: no message would be accepted for sure`;
+    findings.push({ level: 'refused', sentence });
+  }
+  if (typeof frameMax === 'number' && frameMax < leastFrameBytes) {
+    const sentence =
+      `frame_max is ${frameMax} bytes, and malote needs ${leastFrameBytes}; take that line out ` +
+      'of the settings of the server, or frameMax out of the address';
+    findings.push({ level: 'refused', sentence });
+  }
+  return findings;
+}

@@ -1,0 +1,20 @@
+/**
+ * `rabbitmq(url)`: the engine that lives on a RabbitMQ server, 3.10 or later, without a plugin and
+ * without a database.
+ */
+
+import type { Engine } from '../../transport/transport.ts';
+import { engineOf } from './engine.ts';
+import { resolve, type RabbitmqOptions } from './settings.ts';
+
+export type { RabbitmqOptions } from './settings.ts';
+
+/**
+ * Messages on a RabbitMQ server. Needs the package `amqplib`.
+ *
+ * @param url - `amqp://user:password@host:port/vhost`, or `amqps://` for TLS
+ * @throws MaloteError `OPTION_INVALID`, `OPTION_UNKNOWN`
+ */
+export function rabbitmq(url: string, options: RabbitmqOptions = {}): Engine {
+  return engineOf(resolve(url, options));
+}

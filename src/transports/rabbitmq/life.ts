@@ -1,0 +1,171 @@
+/** The life of the consuming connection: what is set up when it opens, and ends when it is lost. */
+
+import { systemClock } from '../../clock.ts';
+import { closeChannel } from './driver.ts';
+import { createFactCount } from './fact-memory.ts';
+import type { Wire } from './line.ts';
+import { startPresence } from './presence.ts';
+import { createDepths, type Sight } from './publish.ts';
+import { createRegistry, type Registered } from './registry.ts';
+import { lifeOf, membersOf, subscribingBy, type Life, type Session } from './session.ts';
+import { cutOff } from './failures.ts';
+import { largestWindow } from './shared-window.ts';
+import { answer, askHeld, heldOf, type Question } from './store.ts';
+import { restore } from './subscribe.ts';
+import { startTail } from './tail.ts';
+import { declareLater } from './topology.ts';
+import { startWork, type Work } from './work.ts';
+
+export async function begin(session: Session, wire: Wire): Promise<void> {
+  const { names, settings, host, publisher, messages, id } = session;
+  const broken = (reason: string): void => giveUp(session, wire, reason);
+  const registry = createRegistry({
+    names,
+    partitions: settings.partitions,
+    changed: (name, now) => subscriptionChanged(session, name, now),
+  });
+  const { model } = wire;
+  const stream = names.registry;
+  const read = registry.read;
+  const now = (): number => host.clock.now();
+  const tail = await startTail({ model, publisher, stream, newId: host.newId, read, broken, now });
+  const presence = await startPresence({
+    model,
+    publisher,
+    names,
+    session: id,
+    newId: host.newId,
+    broken,
+    answer: (question) => answerOf(session, question as Question),
+    told: (message) => session.life?.work?.clerk.answered(message),
+    changed: (name) => session.life?.work?.memberships.get(name)?.rebalance(),
+    expected: () => expectedPeers(session, wire),
+  });
+  // The line has gone on without it.
+  if (!wire.isOpen) throw cutOff();
+  const factCount = createFactCount(async () => {
+    const counts = await presence.ask({ kind: 'facts' } satisfies Question);
+    return Math.max(0, ...(counts as number[]));
+  }, systemClock.monotonic);
+  session.life = { wire, registry, tail, presence, factCount, work: null, starting: null };
+  session.outlet = {
+    names,
+    registry,
+    publisher: messages,
+    later: () => laterOf(session, wire),
+    depths: createDepths(registry, () => sightOf(session)),
+  };
+  if (session.wanted.size > 0) await startAll(session);
+}
+
+function answerOf(session: Session, question: Question): unknown {
+  if (question.kind === 'facts') return session.life?.work?.facts.size;
+  return answer(membersOf(session), question);
+}
+
+function laterOf(session: Session, { model }: Wire): Promise<void> {
+  session.later ??= declareLater(model, session.settings, session.names);
+  return session.later;
+}
+
+function sightOf(session: Session): Sight | null {
+  const { life } = session;
+  if (life === null) return null;
+  const { wire, presence } = life;
+  const { side, window } = session.settings.limits;
+  return {
+    wire,
+    mostHeld({ name, partitions }) {
+      const sessions = 1 + presence.peersOf(name).length;
+      return partitions * (side + window) + sessions * largestWindow;
+    },
+    held: async ({ name }) => heldOf(name, await askHeld(membersOf(session), presence)),
+  };
+}
+
+/** Sessions that consume have a consumer of the ledgers; this one is not to be counted. */
+async function expectedPeers(session: Session, wire: Wire): Promise<number> {
+  const channel = await wire.model.createChannel();
+  try {
+    const { consumerCount } = await channel.checkQueue(session.names.ledgers);
+    return consumerCount - (session.life?.work === null ? 0 : 1);
+  } finally {
+    await closeChannel(channel);
+  }
+}
+
+export function giveUp(session: Session, wire: Wire, reason: string): void {
+  if (!session.isOpen || !wire.isOpen) return;
+  wire.destroy(reason);
+}
+
+export function endLife(session: Session): void {
+  const { life } = session;
+  // While it ends, consumers still belong to the holder of this life.
+  life?.work?.end();
+  session.life = null;
+  session.later = null;
+  if (life === null) return;
+  life.tail.end(cutOff());
+}
+
+/** Consumers outlive their subscription: they go on with the next one of its name. */
+function subscriptionChanged(session: Session, name: string, now: Registered | null): void {
+  const { life } = session;
+  const membership = life?.work?.memberships.get(name);
+  if (membership !== undefined && !membership.member.isForgotten) {
+    const isSame = now?.generation === membership.member.registered.generation;
+    membership.changed(isSame ? now : null);
+    if (isSame) return;
+  }
+  if (life === null || now === null || !session.wanted.has(name)) return;
+  startAll(session).catch((error: unknown) => giveUp(session, life.wire, String(error)));
+}
+
+export async function startAll(session: Session): Promise<void> {
+  const life = lifeOf(session);
+  const work = await workOf(session, life);
+  for (const name of session.wanted.keys()) {
+    const registered = life.registry.byName.get(name);
+    const isJoined = work.memberships.get(name)?.member.isForgotten === false;
+    if (registered !== undefined && !isJoined && session.life === life) {
+      await restore(subscribingBy(session, life), registered);
+    }
+  }
+  if (session.life !== life) return;
+  for (const [name, consumers] of session.wanted) {
+    const registered = life.registry.byName.get(name);
+    const membership = work.memberships.get(name);
+    if (registered === undefined) continue;
+    if (membership === undefined || membership.member.isForgotten) {
+      for (const consumer of consumers) consumer.suspects = 0;
+      work.join(registered, consumers);
+    } else for (const consumer of consumers) membership.member.consumers.add(consumer);
+  }
+  work.context.look();
+}
+
+function workOf(session: Session, life: Life): Promise<Work> {
+  const { host, settings, names, id, publisher, messages } = session;
+  const { nextNumber, nextSharedToken } = session;
+  const { wire, presence } = life;
+  life.starting ??= startWork({
+    host,
+    settings,
+    names,
+    session: id,
+    wire,
+    publisher,
+    messages,
+    presence,
+    later: () => laterOf(session, wire),
+    nextNumber,
+    nextSharedToken,
+    broken: (reason) => giveUp(session, wire, reason),
+  }).then((work) => {
+    life.work = work;
+    if (session.life !== life || !session.isOpen) work.end();
+    return work;
+  });
+  return life.starting;
+}

@@ -1,0 +1,133 @@
+/** Opens and closes a connection of the contract. */
+
+import type { MaloteError } from '../../errors.ts';
+import { createPending } from '../../transport/step-by-step.ts';
+import type { Host, Transport } from '../../transport/transport.ts';
+import { emptyLedger } from './clerk.ts';
+import { begin, endLife, giveUp } from './life.ts';
+import { createLine } from './line.ts';
+import { namesOf } from './names.ts';
+import { drainsOf } from './partition.ts';
+import { createPublisher } from './publisher.ts';
+import { queueOf } from './queue.ts';
+import { lifeOf, membersOf, subscribing, type Session } from './session.ts';
+import type { Settings } from './settings.ts';
+import { storeOf } from './store.ts';
+import { declareNamespace } from './topology.ts';
+import { createSharedTokens } from './work.ts';
+
+export async function openTransport(settings: Settings, host: Host): Promise<Transport> {
+  const session = createSession(settings, host);
+  try {
+    await session.publishing.open();
+    await session.consuming.open();
+  } catch (error) {
+    abandon(session);
+    throw error;
+  }
+  return {
+    queue: queueOf(session),
+    store: storeOf({
+      by: () => subscribing(session),
+      presence: () => lifeOf(session).presence,
+      members: () => membersOf(session),
+    }),
+    join: null,
+    effects: null,
+    coordination: null,
+    facts: null,
+    close: () => close(session),
+    abandon: () => abandon(session),
+  };
+}
+
+function createSession(settings: Settings, host: Host): Session {
+  const names = namesOf(settings.namespace);
+  let numbers = 0;
+  const over = { url: settings.url, waitMs: host.leaseMs };
+  const publisher = createPublisher(over);
+  // What callers publish may cost its channel: states of messages do not go along with it.
+  const messages = createPublisher(over);
+  const troubled = ({ code, message }: MaloteError): void =>
+    host.notify({ kind: 'engine-trouble', code, message });
+  const publishing = createLine({
+    settings,
+    random: host.random,
+    purpose: 'publish',
+    troubled,
+    async opened(wire) {
+      await declareNamespace(wire.model, settings, names);
+      await Promise.all([publisher.use(wire), messages.use(wire)]);
+    },
+    lost(_, reason) {
+      publisher.lost(reason);
+      messages.lost(reason);
+      // What was on its way is unknown now: states of messages, ledgers, tokens. Who is given the
+      // messages next finds out.
+      if (session.life !== null) giveUp(session, session.life.wire, 'publishing was cut off');
+    },
+  });
+  const consuming = createLine({
+    settings,
+    random: host.random,
+    purpose: 'consume',
+    troubled,
+    opened: (wire) => begin(session, wire),
+    lost(wire) {
+      if (session.life?.wire === wire) endLife(session);
+    },
+  });
+  const session: Session = {
+    settings,
+    host,
+    names,
+    id: host.newId(),
+    publisher,
+    messages,
+    publishing,
+    consuming,
+    wanted: new Map(),
+    pending: createPending(),
+    nextNumber: () => (numbers += 1),
+    nextSharedToken: createSharedTokens(),
+    life: null,
+    outlet: null,
+    later: null,
+    isOpen: true,
+    lastSettling: Promise.resolve(),
+  };
+  return session;
+}
+
+async function close(session: Session): Promise<void> {
+  if (!session.isOpen) return;
+  await session.lastSettling;
+  if (!session.isOpen) return;
+  session.isOpen = false;
+  const work = session.life?.work ?? null;
+  if (work !== null) {
+    work.giveBack();
+    // An empty ledger: what goes back now was left by somebody who lives.
+    await work.clerk.write(emptyLedger).catch(() => undefined);
+    await Promise.all([...work.memberships.values()].map((one) => one.closeIngress()));
+    const holds = membersOf(session).flatMap((member) => [...member.holds]);
+    await Promise.all(holds.map(drainsOf));
+  }
+  endLife(session);
+  await session.consuming.close();
+  endPublishing(session);
+  await session.publishing.close();
+}
+
+function abandon(session: Session): void {
+  session.isOpen = false;
+  session.consuming.destroy();
+  session.publishing.destroy();
+  endLife(session);
+  endPublishing(session);
+}
+
+function endPublishing({ publisher, messages }: Session): void {
+  publisher.end();
+  messages.end();
+}

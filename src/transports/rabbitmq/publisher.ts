@@ -1,0 +1,304 @@
+/**
+ * Publishing: persistent, mandatory, confirmed one by one and never awaited one by one. What is
+ * sent in one order is stored in that order.
+ *
+ * A body that is too large for the server costs the channel that it came by. Of what was written
+ * to it nobody knows what became of it if it came before; what came behind is sent once more, over
+ * another channel of the same connection. The limit is known from then on.
+ */
+
+import type { Message } from 'amqplib';
+import { systemClock, type Clock } from '../../clock.ts';
+import { MaloteError } from '../../errors.ts';
+import { callFailure, messageOf, unreachable, unsure } from './failures.ts';
+import { createFrames, type Frames, type Publish } from './frames.ts';
+import type { Wire } from './line.ts';
+
+export interface Sending extends Publish {
+  /** Whether it is still to be stored, should there be a connection again. */
+  readonly isWanted?: () => boolean;
+}
+
+/** Null once it is stored. `INDETERMINATE` when nobody knows; otherwise it is not stored. */
+export type Sent = (error: MaloteError | null) => void;
+
+export interface Publisher {
+  put(sending: Sending, sent: Sent): void;
+  /** Resolves once stored, rejects otherwise. */
+  send(...sendings: readonly Sending[]): Promise<void>;
+  /** To be called with every new connection. */
+  use(wire: Wire): Promise<void>;
+  lost(reason: string): void;
+  end(): void;
+  /** Settles as `stored` does, or resolves as soon as the server takes nothing more for now. */
+  unlessBlocked(stored: Promise<void>): Promise<void>;
+}
+
+interface Pending {
+  readonly sending: Sending;
+  readonly sent: Sent;
+  /** When its sender gives up, by the monotonic clock. */
+  readonly until: number;
+  isReturned: boolean;
+}
+
+interface State {
+  readonly url: string;
+  readonly waitMs: number;
+  readonly clock: Clock;
+  /** Those of the channel that is open. */
+  frames: Frames | null;
+  /** Not written yet, as there is no connection. */
+  waiting: Pending[];
+  readonly written: Set<Pending>;
+  readonly byId: Map<string, Pending>;
+  /** The longest body that the server takes, once it has said so. */
+  mostBytes: number;
+  isWatching: boolean;
+  isEnded: boolean;
+  lastReason: string;
+  isBlocked: boolean;
+  /** Those who want to hear when the server blocks. */
+  readonly whenBlocked: Set<() => void>;
+}
+
+/** The same publisher, for what is of no use any more once `isWanted` says so. */
+export function whileWanted(publisher: Publisher, isWanted: () => boolean): Publisher {
+  const put: Publisher['put'] = (sending, sent) => publisher.put({ ...sending, isWanted }, sent);
+  return { ...publisher, put, send: (...sendings) => sendAll(put, sendings) };
+}
+
+export interface PublisherOptions {
+  readonly url: string;
+  /** How long a message may be on its way. */
+  readonly waitMs: number;
+}
+
+export function createPublisher(options: PublisherOptions): Publisher {
+  const state: State = {
+    ...options,
+    clock: systemClock,
+    frames: null,
+    waiting: [],
+    written: new Set(),
+    byId: new Map(),
+    mostBytes: Number.POSITIVE_INFINITY,
+    isWatching: false,
+    isEnded: false,
+    lastReason: 'it is not connected',
+    isBlocked: false,
+    whenBlocked: new Set(),
+  };
+  const put: Publisher['put'] = (sending, sent) => putOne(state, sending, sent);
+  return {
+    put,
+    send: (...sendings) => sendAll(put, sendings),
+    use: (wire) => use(state, wire),
+    unlessBlocked: (stored) => unlessBlocked(state, stored),
+    lost: (reason) => lose(state, reason),
+    end() {
+      state.isEnded = true;
+      lose(state, 'the connection was closed');
+      refuseWaiting(state, () => true);
+    },
+  };
+}
+
+async function sendAll(put: Publisher['put'], sendings: readonly Sending[]): Promise<void> {
+  const all = sendings.map(
+    (sending) =>
+      new Promise<void>((resolve, reject) => {
+        put(sending, (error) => (error === null ? resolve() : reject(error)));
+      }),
+  );
+  await Promise.all(all);
+}
+
+function putOne(state: State, sending: Sending, sent: Sent): void {
+  const until = state.clock.monotonic() + state.waitMs;
+  const pending = { sending, sent, until, isReturned: false };
+  if (state.isEnded) {
+    sent(unreachable(state.url, 0, null));
+    return;
+  }
+  if (sending.body.length > state.mostBytes) {
+    sent(tooLarge(sending, state.mostBytes));
+    return;
+  }
+  if (state.frames === null) state.waiting.push(pending);
+  else write(state, state.frames, pending);
+  watch(state);
+}
+
+function write(state: State, frames: Frames, pending: Pending): void {
+  const { sending } = pending;
+  let isWritten: boolean;
+  try {
+    isWritten = frames.publish(sending, (error) => confirmed(state, pending, error));
+  } catch (error) {
+    pending.sent(unwritable(sending, error));
+    return;
+  }
+  if (!isWritten) {
+    // The connection has ended, and its end is not heard of yet.
+    state.waiting.push(pending);
+    return;
+  }
+  state.written.add(pending);
+  const { properties } = sending;
+  if (properties.messageId !== undefined) state.byId.set(properties.messageId, pending);
+}
+
+function confirmed(state: State, pending: Pending, error: unknown): void {
+  const isStored = error === null || error === undefined;
+  // The driver says so of a channel that is closed as well: nobody knows then.
+  if (!isStored && !/nacked/.test(messageOf(error))) return;
+  if (!state.written.delete(pending)) return;
+  const { messageId } = pending.sending.properties;
+  if (messageId !== undefined && state.byId.get(messageId) === pending) {
+    state.byId.delete(messageId);
+  }
+  pending.sent(isStored ? unroutable(pending) : refused(error));
+}
+
+/** Nothing of it was sent. */
+function unwritable({ key, properties: { messageId } }: Sending, error: unknown): MaloteError {
+  const sentence = `what is sent to "${key}" cannot be written: ${messageOf(error)}`;
+  const about = messageId === undefined ? {} : { id: messageId };
+  return new MaloteError('ENGINE_FAILED', sentence, { cause: error, ...about });
+}
+
+function unroutable({ isReturned, sending }: Pending): MaloteError | null {
+  if (!isReturned) return null;
+  const { exchange, key } = sending;
+  const where = exchange === '' ? `queue "${key}"` : `exchange "${exchange}" for "${key}"`;
+  return new MaloteError('ENGINE_FAILED', `${where} leads nowhere; nothing was stored`);
+}
+
+function refused(error: unknown): MaloteError {
+  return new MaloteError('ENGINE_FULL', 'the server refused to store the message', {
+    cause: error,
+  });
+}
+
+function unlessBlocked({ isBlocked, whenBlocked }: State, stored: Promise<void>): Promise<void> {
+  if (isBlocked) return Promise.resolve();
+  return new Promise((resolve, reject) => {
+    whenBlocked.add(resolve);
+    stored.then(resolve, reject).finally(() => whenBlocked.delete(resolve));
+  });
+}
+
+function watchBlocking(state: State, { model }: Wire): void {
+  state.isBlocked = false;
+  model.on('blocked', () => {
+    state.isBlocked = true;
+    for (const resolve of state.whenBlocked) resolve();
+  });
+  model.on('unblocked', () => (state.isBlocked = false));
+}
+
+async function use(state: State, wire: Wire): Promise<void> {
+  watchBlocking(state, wire);
+  // A server that was started anew may take more.
+  state.mostBytes = Number.POSITIVE_INFINITY;
+  await openChannel(state, wire);
+}
+
+async function openChannel(state: State, wire: Wire): Promise<void> {
+  const channel = await wire.model.createConfirmChannel();
+  channel.on('return', ({ properties }: Message) => {
+    const pending = state.byId.get(String(properties.messageId));
+    if (pending !== undefined) pending.isReturned = true;
+  });
+  let reason = '';
+  channel.on('error', (error) => (reason = messageOf(error)));
+  channel.on('close', () => {
+    if (state.frames !== frames) return;
+    if (wire.isOpen && isLimit(state, reason)) {
+      loseAround(state, reason);
+      openChannel(state, wire).catch((error: unknown) => wire.destroy(messageOf(error)));
+      return;
+    }
+    lose(state, reason === '' ? 'the connection ended' : reason);
+    // The connection is well: an exchange is gone. A new one declares what is missing.
+    if (wire.isOpen && reason !== '') wire.destroy(reason);
+  });
+  const frames = createFrames(wire, channel);
+  state.frames = frames;
+  const { waiting } = state;
+  state.waiting = [];
+  for (const pending of waiting) {
+    const { isWanted, body } = pending.sending;
+    if (isWanted?.() === false) pending.sent(unsure('its connection has ended'));
+    else if (body.length <= state.mostBytes) write(state, frames, pending);
+    else pending.sent(tooLarge(pending.sending, state.mostBytes));
+  }
+}
+
+function isLimit(state: State, reason: string): boolean {
+  const [, limit] = /larger than configured max size (\d+)/.exec(reason) ?? [];
+  if (limit === undefined) return false;
+  state.mostBytes = Number(limit);
+  return true;
+}
+
+/** The server heeds nothing that comes behind one that it refuses with the channel. */
+function loseAround(state: State, reason: string): void {
+  const written = [...state.written];
+  const first = written.findIndex(({ sending }) => sending.body.length > state.mostBytes);
+  const behind = first < 0 ? [] : written.slice(first);
+  for (const pending of behind) state.written.delete(pending);
+  lose(state, reason);
+  state.waiting.unshift(...behind);
+}
+
+function lose(state: State, reason: string): void {
+  state.frames = null;
+  state.lastReason = reason;
+  const written = [...state.written];
+  state.written.clear();
+  state.byId.clear();
+  for (const { sent } of written) sent(unsure(reason));
+}
+
+function tooLarge({ body, properties }: Sending, limit: number): MaloteError {
+  return new MaloteError(
+    'MESSAGE_TOO_LARGE',
+    `a body may have ${limit} bytes on this server (max_message_size), this one has ` +
+      `${body.length}; store the content elsewhere, or raise max_message_size`,
+    properties.messageId === undefined ? {} : { id: properties.messageId },
+  );
+}
+
+/** Nothing waits for ever: not for a connection, nor for a server that is blocked or frozen. */
+function watch(state: State): void {
+  if (state.isWatching) return;
+  state.isWatching = true;
+  const timer = state.clock.setTimer(
+    () => {
+      state.isWatching = false;
+      const now = state.clock.monotonic();
+      refuseWaiting(state, ({ until }) => until <= now);
+      for (const pending of state.written) {
+        if (pending.until > now) break;
+        state.written.delete(pending);
+        pending.sent(unsure(`the server did not confirm within ${state.waitMs} ms`));
+      }
+      if (state.waiting.length > 0 || state.written.size > 0) watch(state);
+    },
+    Math.max(50, state.waitMs / 8),
+  );
+  timer.unref();
+}
+
+function refuseWaiting(state: State, isOver: (pending: Pending) => boolean): void {
+  const over = state.waiting.filter(isOver);
+  if (over.length === 0) return;
+  state.waiting = state.waiting.filter((pending) => !isOver(pending));
+  const error = callFailure(
+    unreachable(state.url, state.waitMs, new Error(state.lastReason)),
+    'publishing',
+  );
+  for (const { sent } of over) sent(error);
+}

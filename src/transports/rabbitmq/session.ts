@@ -1,0 +1,82 @@
+/**
+ * What one connection of the contract consists of: two connections to the server, one to publish,
+ * which the server may block, and one to consume and acknowledge. What is read over the second
+ * lives as long as it does; consumptions outlive it and begin anew.
+ */
+
+import { MaloteError } from '../../errors.ts';
+import type { Pending } from '../../transport/step-by-step.ts';
+import type { Host } from '../../transport/transport.ts';
+import type { Consumer, Member } from './hold.ts';
+import type { FactCount } from './fact-memory.ts';
+import type { Line, Wire } from './line.ts';
+import type { Names } from './names.ts';
+import type { Presence } from './presence.ts';
+import type { Outlet } from './publish.ts';
+import type { Publisher } from './publisher.ts';
+import type { Registry } from './registry.ts';
+import { cutOff } from './failures.ts';
+
+import type { Settings } from './settings.ts';
+import type { Subscribing } from './subscribe.ts';
+import type { Tail } from './tail.ts';
+import type { Work } from './work.ts';
+
+export interface Session {
+  readonly settings: Settings;
+  readonly host: Host;
+  readonly names: Names;
+  readonly id: string;
+  /** Of the engine's own: states of messages, ledgers, facts. */
+  readonly publisher: Publisher;
+  /** Of what callers publish. */
+  readonly messages: Publisher;
+  readonly publishing: Line;
+  readonly consuming: Line;
+  /** What is consumed, by subscription. */
+  readonly wanted: Map<string, Set<Consumer>>;
+  readonly pending: Pending;
+  readonly nextNumber: () => number;
+  readonly nextSharedToken: () => number;
+  life: Life | null;
+  outlet: Outlet | null;
+  later: Promise<void> | null;
+  isOpen: boolean;
+  lastSettling: Promise<unknown>;
+}
+
+/** What there is between the opening of the consuming connection and its loss. */
+export interface Life {
+  readonly wire: Wire;
+  readonly registry: Registry;
+  readonly tail: Tail;
+  readonly presence: Presence;
+  readonly factCount: FactCount;
+  work: Work | null;
+  starting: Promise<Work> | null;
+}
+
+export function membersOf({ life }: Session): Member[] {
+  return [...(life?.work?.memberships.values() ?? [])].map(({ member }) => member);
+}
+
+export async function subscribing(session: Session): Promise<Subscribing> {
+  if (!session.isOpen) throw closed();
+  await session.consuming.ready(session.host.leaseMs);
+  return subscribingBy(session, lifeOf(session));
+}
+
+export function subscribingBy(session: Session, life: Life): Subscribing {
+  const { id, host, names, settings, publisher } = session;
+  const { wire, registry, tail, presence } = life;
+  return { session: id, presence, wire, host, names, settings, registry, tail, publisher };
+}
+
+export function lifeOf(session: Session): Life {
+  if (session.life !== null) return session.life;
+  throw session.isOpen ? cutOff() : closed();
+}
+
+export function closed(): MaloteError {
+  return new MaloteError('BUS_STOPPED', 'this connection to RabbitMQ is closed');
+}

@@ -1,0 +1,158 @@
+/**
+ * Subscriptions come, change and go, one change at a time in a namespace.
+ *
+ * A new one is bound first, then given what its topics kept, and only then registered: nobody
+ * consumes before, so that what was kept comes before what is new. One that is at work already is
+ * given what was kept before its new topics lead there.
+ */
+
+import { checkUnchanged } from '../../transport/subscription-change.ts';
+import type { Host, SubscriptionSpec } from '../../transport/transport.ts';
+import { adopt } from './adopt.ts';
+import type { Wire } from './line.ts';
+import { locked } from './lock.ts';
+import { subscriptionNames, type Names } from './names.ts';
+import type { Presence } from './presence.ts';
+import type { Publisher } from './publisher.ts';
+import { isStored, record, type Registered, type Registry } from './registry.ts';
+import type { Settings } from './settings.ts';
+import type { Tail } from './tail.ts';
+import { bind, declareSubscription, deleteSubscription, isThere, withChannel } from './topology.ts';
+import { recordOf } from './wire-format.ts';
+
+export interface Subscribing {
+  readonly session: string;
+  readonly presence: Presence;
+  readonly wire: Wire;
+  readonly host: Host;
+  readonly names: Names;
+  readonly settings: Settings;
+  readonly registry: Registry;
+  readonly tail: Tail;
+  readonly publisher: Publisher;
+}
+
+export async function subscribe(
+  by: Subscribing,
+  specifications: readonly SubscriptionSpec[],
+): Promise<void> {
+  await by.tail.sync();
+  checkUnchanged(by.registry, specifications);
+  const isWell = specifications.every((spec) => isStored(by.registry, spec));
+  if (isWell && !(await mayAdopt(by, specifications))) return;
+  await changing(by, async () => {
+    checkUnchanged(by.registry, specifications);
+    const isNew = ({ name }: { readonly name: string }): boolean => !by.registry.byName.has(name);
+    const adopting = specifications
+      .filter(({ from }) => from === 'kept')
+      .map((spec) => ({ registered: registeredOf(by, spec), isNew: isNew(spec) }));
+    // Who is at work is given what was kept before the topic leads there, and what came meanwhile.
+    const atWork = adopting.filter((one) => !one.isNew);
+    if (atWork.length > 0) await adopt(by, atWork);
+    const changed = specifications.filter((spec) => !isStored(by.registry, spec));
+    const registered = changed.map((spec) => registeredOf(by, spec));
+    for (const one of registered) await prepare(by, one);
+    if (adopting.length > 0) await adopt(by, adopting);
+    for (const one of registered) await record(by.tail, one);
+  });
+}
+
+async function mayAdopt(
+  { wire, names }: Subscribing,
+  specifications: readonly SubscriptionSpec[],
+): Promise<boolean> {
+  if (specifications.every(({ from }) => from === 'now')) return false;
+  return await withChannel(wire.model, async (channel) => {
+    const { messageCount: ours } = await channel.checkQueue(names.kept);
+    const { messageCount: foreign } = await channel.checkQueue(names.ingressKept);
+    return ours + foreign > 0;
+  });
+}
+
+export async function unsubscribe(by: Subscribing, name: string): Promise<boolean> {
+  return await changing(by, async () => {
+    const registered = by.registry.byName.get(name);
+    if (registered === undefined) return false;
+    await record(by.tail, { ...registered, spec: null });
+    await deleteSubscription(by.wire.model, registered.queues);
+    return true;
+  });
+}
+
+/**
+ * Puts back what was deleted underfoot: queues, what leads to them, the tokens. What was kept
+ * meanwhile, as nothing led anywhere, moves in; what was in a deleted queue is lost.
+ */
+export async function restore(by: Subscribing, registered: Registered): Promise<void> {
+  const { wire, settings, names, host, publisher } = by;
+  const { spec, queues } = registered;
+  if (await isThere(wire.model, queues)) return;
+  await changing(by, async () => {
+    await declareSubscription(wire.model, settings, queues);
+    const tokenless = await withChannel(wire.model, async (channel) => {
+      const found = [];
+      for (const queue of queues.side) found.push(await channel.checkQueue(queue));
+      return found.filter(({ messageCount, consumerCount }) => messageCount + consumerCount === 0);
+    });
+    const note = { kind: 'token', epoch: laterEpoch(host), by: 'nobody' } as const;
+    await publisher.send(...tokenless.map(({ queue }) => recordOf(queue, note, host.newId())));
+    await bind(wire.model, names, { of: queues, spec, before: null });
+    if (spec.from === 'kept') await adopt(by, [{ registered, isNew: false }]);
+  });
+}
+
+/** After most that there were: a partition changes hands every quarter of an hour. */
+function laterEpoch({ clock }: Host): number {
+  return Math.max(0, Math.floor((clock.now() - Date.UTC(2025, 0, 1)) / 900_000));
+}
+
+export async function setPaused(
+  by: Subscribing,
+  name: string,
+  isPaused: boolean,
+): Promise<boolean> {
+  return await changing(by, async () => {
+    const registered = by.registry.byName.get(name);
+    if (registered === undefined) return false;
+    await record(by.tail, { ...registered, isPaused });
+    return true;
+  });
+}
+
+async function changing<Answer>(by: Subscribing, work: () => Promise<Answer>): Promise<Answer> {
+  const { wire, names, host, tail } = by;
+  return await locked(wire.model, {
+    lock: names.lock,
+    what: 'the registry of subscriptions',
+    waitMs: host.leaseMs,
+    async work() {
+      await tail.sync();
+      return await work();
+    },
+  });
+}
+
+function registeredOf({ registry, names, host }: Subscribing, spec: SubscriptionSpec): Registered {
+  const before = registry.byName.get(spec.name);
+  const partitions = before?.partitions ?? registry.partitions;
+  return {
+    name: spec.name,
+    spec: { ...spec, topics: [...new Set(spec.topics)] },
+    isPaused: before?.isPaused ?? false,
+    partitions,
+    generation: before?.generation ?? host.newId(),
+    queues: subscriptionNames(names, spec.name, partitions),
+  };
+}
+
+async function prepare(by: Subscribing, registered: Registered): Promise<void> {
+  const { wire, settings, names, registry, host, publisher } = by;
+  const { name, spec, queues } = registered;
+  const before = registry.byName.get(name)?.spec ?? null;
+  await declareSubscription(wire.model, settings, queues);
+  if (before === null) {
+    const note = { kind: 'token', epoch: 0, by: 'nobody' } as const;
+    await publisher.send(...queues.side.map((queue) => recordOf(queue, note, host.newId())));
+  }
+  await bind(wire.model, names, { of: queues, spec, before });
+}

@@ -1,0 +1,195 @@
+/** What has to be on the server: declared again and again, and made only when it is not there. */
+
+import type { Channel, ChannelModel } from 'amqplib';
+import { closeChannel } from './driver.ts';
+import { callFailure, messageOf } from './failures.ts';
+import {
+  allQueues,
+  bindingsOf,
+  laterQueue,
+  laterSteps,
+  type Names,
+  type SubscriptionNames,
+} from './names.ts';
+import type { Settings } from './settings.ts';
+import type { SubscriptionSpec } from '../../transport/transport.ts';
+
+/**
+ * What is delivered more often is dropped by the server, so: never. -1 would say it to 4.x, and be
+ * 0 to 3.x; without a limit 4.x counts to 20. This one means the same on every version.
+ */
+const deliveryLimit = Number.MAX_SAFE_INTEGER;
+
+const single = { 'x-single-active-consumer': true };
+
+type Arguments = Readonly<Record<string, unknown>>;
+
+/** A channel for one piece of work; an error on it ends nothing else. */
+export async function withChannel<Answer>(
+  model: ChannelModel,
+  work: (channel: Channel) => Promise<Answer>,
+): Promise<Answer> {
+  const channel = await model.createChannel();
+  channel.on('error', () => undefined);
+  try {
+    return await work(channel);
+  } finally {
+    await closeChannel(channel);
+  }
+}
+
+export async function declareNamespace(
+  model: ChannelModel,
+  { queues, keepFactsMs }: Settings,
+  names: Names,
+): Promise<void> {
+  const doing = `declaring namespace "${names.namespace}"`;
+  await withChannel(model, async (channel) => {
+    const { exchange, keptExchange, kept, registry, facts, hello, ledgers } = names;
+    const durable = { durable: true };
+    await channel.assertExchange(keptExchange, 'fanout', durable);
+    const alternateExchange = keptExchange;
+    await channel.assertExchange(exchange, 'direct', { ...durable, alternateExchange });
+    await channel.assertExchange(hello, 'fanout', durable);
+    await channel.assertQueue(kept, { ...durable, arguments: lasting(queues, single) });
+    await channel.bindQueue(kept, keptExchange, '');
+    await declareIngress(channel, queues, names);
+    const stream = { 'x-queue-type': 'stream' };
+    await channel.assertQueue(registry, { ...durable, arguments: stream });
+    const maxAge = { ...stream, 'x-max-age': `${Math.ceil(keepFactsMs / 1_000)}s` };
+    await channel.assertQueue(facts, { ...durable, arguments: maxAge });
+    const passing = { 'x-queue-type': 'classic', ...single, 'x-max-length': 100_000 };
+    await channel.assertQueue(ledgers, { ...durable, arguments: passing });
+  }).catch((error: unknown) => {
+    throw callFailure(error, doing);
+  });
+}
+
+/** Where programs without malote publish, and what becomes of types that nobody subscribes. */
+async function declareIngress(
+  channel: Channel,
+  queues: Settings['queues'],
+  { ingress, ingressKept, ingressTold }: Names,
+): Promise<void> {
+  const durable = { durable: true };
+  const alternateExchange = ingressKept;
+  await channel.assertExchange(ingressKept, 'fanout', durable);
+  await channel.assertExchange(ingress, 'direct', { ...durable, alternateExchange });
+  await channel.assertQueue(ingressKept, { ...durable, arguments: lasting(queues, single) });
+  const few = { 'x-max-length': 100, 'x-max-length-bytes': 2 ** 23, 'x-overflow': 'drop-head' };
+  const told = { 'x-queue-type': 'classic', ...few };
+  await channel.assertQueue(ingressTold, { ...durable, arguments: told });
+  for (const queue of [ingressKept, ingressTold]) await channel.bindQueue(queue, ingressKept, '');
+}
+
+/** The queues in which long delays pass: a step's time, then back to where they were sent. */
+export async function declareLater(
+  model: ChannelModel,
+  { queues }: Settings,
+  names: Names,
+): Promise<void> {
+  await withChannel(model, async (channel) => {
+    for (const step of laterSteps) {
+      const name = laterQueue(names, step);
+      await channel.assertExchange(name, 'fanout', { durable: true });
+      // Quorum queues hand over with a confirmation; what cannot be routed is kept.
+      const safely = queues === 'quorum' ? { 'x-dead-letter-strategy': 'at-least-once' } : {};
+      const passing = {
+        ...safely,
+        'x-message-ttl': step.ms,
+        'x-dead-letter-exchange': names.exchange,
+        'x-overflow': 'reject-publish',
+      };
+      await channel.assertQueue(name, { durable: true, arguments: lasting(queues, passing) });
+      await channel.bindQueue(name, name, '');
+    }
+  }).catch((error: unknown) => {
+    throw callFailure(error, `declaring the delays of namespace "${names.namespace}"`);
+  });
+}
+
+export async function declareSubscription(
+  model: ChannelModel,
+  { queues }: Settings,
+  of: SubscriptionNames,
+): Promise<void> {
+  await withChannel(model, async (channel) => {
+    const one = { durable: true, arguments: lasting(queues, single) };
+    const shared = { durable: true, arguments: lasting(queues, {}) };
+    await channel.assertQueue(of.shared, shared);
+    const ordered = [of.ingress, of.dead, ...of.main, ...of.side];
+    for (const queue of ordered) await channel.assertQueue(queue, one);
+  }).catch((error: unknown) => {
+    throw callFailure(error, `declaring the queues of "${of.shared}"`);
+  });
+}
+
+/** Whether all queues of a subscription are there. */
+export async function isThere(model: ChannelModel, of: SubscriptionNames): Promise<boolean> {
+  try {
+    await withChannel(model, (channel) =>
+      Promise.all(allQueues(of).map((queue) => channel.checkQueue(queue))),
+    );
+    return true;
+  } catch (error) {
+    if (/NOT.FOUND|\b404\b/.test(messageOf(error))) return false;
+    throw callFailure(error, `looking for the queues of "${of.shared}"`);
+  }
+}
+
+/** Leads the topics of a subscription to it, and those it gave up no longer. */
+export async function bind(
+  model: ChannelModel,
+  names: Names,
+  change: {
+    readonly of: SubscriptionNames;
+    readonly spec: SubscriptionSpec;
+    readonly before: SubscriptionSpec | null;
+  },
+): Promise<void> {
+  const { of, spec, before } = change;
+  const wanted = bindingsOf(names, spec, of);
+  const known = new Set(wanted.map(({ queue, key }) => `${queue} ${key}`));
+  const old = before === null ? [] : bindingsOf(names, before, of);
+  await withChannel(model, async (channel) => {
+    for (const { exchange, queue, key } of wanted) await channel.bindQueue(queue, exchange, key);
+    for (const { exchange, queue, key } of old) {
+      if (!known.has(`${queue} ${key}`)) await channel.unbindQueue(queue, exchange, key);
+    }
+  }).catch((error: unknown) => {
+    throw callFailure(error, `binding "${of.shared}"`);
+  });
+}
+
+export async function deleteSubscription(
+  model: ChannelModel,
+  of: SubscriptionNames,
+): Promise<void> {
+  await withChannel(model, async (channel) => {
+    for (const queue of allQueues(of)) await channel.deleteQueue(queue);
+  });
+}
+
+/** Everything a namespace has on the server: for tests, and for who gives it up. */
+export async function deleteNamespace(
+  model: ChannelModel,
+  names: Names,
+  subscriptions: readonly SubscriptionNames[],
+): Promise<void> {
+  for (const of of subscriptions) await deleteSubscription(model, of);
+  await withChannel(model, async (channel) => {
+    const { kept, registry, facts, ledgers, exchange, keptExchange, hello } = names;
+    const { ingress, ingressKept, ingressTold } = names;
+    const later = laterSteps.map((step) => laterQueue(names, step));
+    for (const queue of [kept, registry, facts, ledgers, ingressKept, ingressTold, ...later]) {
+      await channel.deleteQueue(queue);
+    }
+    const exchanges = [exchange, keptExchange, hello, ingress, ingressKept, ...later];
+    for (const one of exchanges) await channel.deleteExchange(one);
+  });
+}
+
+function lasting(queues: Settings['queues'], more: Arguments): Arguments {
+  if (queues === 'classic') return { 'x-queue-type': 'classic', ...more };
+  return { 'x-queue-type': 'quorum', 'x-delivery-limit': deliveryLimit, ...more };
+}

@@ -1,0 +1,181 @@
+/** The doctor refuses what would break a promise, and warns of what is given up or stands still. */
+import assert from 'node:assert/strict';
+import { type Engine, message, type SubscriptionView } from 'malote';
+import { memory } from 'malote/memory';
+import { describe, test } from 'vitest';
+import { findingsOf } from '../../src/cli/findings.ts';
+import type { Config } from '../../src/cli/index.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
+import { exporting, malote, projectIn } from './project.ts';
+
+const folder = temporaryFolder();
+
+const lasting = (change: Partial<Engine['capabilities']> = {}): Engine => ({
+  ...memory(),
+  capabilities: {
+    ...memory().capabilities,
+    survives: 'power-loss',
+    factsSurvive: 'power-loss',
+    transactions: true,
+    ...change,
+  },
+});
+
+const stats: SubscriptionView['stats'] = {
+  oldestAt: null,
+  depth: 0,
+  scheduled: 0,
+  ready: 0,
+  leased: 0,
+  retrying: 0,
+  waiting: 0,
+  dead: 0,
+  done: 0,
+  cancelled: 0,
+};
+
+const ledger: SubscriptionView = {
+  name: 'ledger',
+  topics: ['payment'],
+  order: 'key',
+  onDead: 'skip',
+  waits: true,
+  waitingDeadlineMs: 1,
+  waitingOrder: 'hold',
+  maxDepth: 100,
+  from: 'kept',
+  replace: false,
+  paused: false,
+  stats,
+  blockedKeys: [],
+  consumers: 1,
+  partitions: null,
+};
+
+const Payment = message<{ id: string }>('payment', {
+  orderBy: ({ id }) => id,
+  waitFor: () => [],
+  dedupe: ({ id }) => id,
+});
+
+interface Case {
+  readonly title: string;
+  readonly config?: Partial<Config>;
+  readonly subscription?: Partial<SubscriptionView>;
+  /** Each as `level: beginning of the sentence`. */
+  readonly finds: readonly string[];
+}
+
+const same = lasting();
+
+const cases: readonly Case[] = [
+  { title: 'all is well', finds: [] },
+  {
+    title: 'dedupe on an engine that forgets',
+    config: { engine: lasting({ dedupe: false }) },
+    finds: ['refused: payment has dedupe'],
+  },
+  {
+    title: 'a store without transactions',
+    config: { store: lasting({ transactions: false }) },
+    finds: ['refused: no publish can join'],
+  },
+  {
+    title: 'a store that is the engine',
+    config: { engine: same, store: same },
+    finds: ['warning: the store is the engine'],
+  },
+  {
+    title: 'an engine that survives nothing',
+    config: { engine: lasting({ survives: 'nothing' }) },
+    finds: ['warning: accepted messages survive nothing'],
+  },
+  {
+    title: 'an engine that a power loss hurts',
+    config: { engine: lasting({ survives: 'process-crash' }) },
+    finds: ['warning: power loss may take'],
+  },
+  {
+    title: 'facts that survive less than what waits for them',
+    config: { engine: lasting({ factsSurvive: 'process-crash' }) },
+    finds: ['warning: power loss may take the facts'],
+  },
+  {
+    title: 'such facts with a store that keeps them',
+    config: {
+      engine: lasting({ factsSurvive: 'process-crash', atomicSettle: false }),
+      store: lasting({ keepsFacts: true }),
+    },
+    finds: [],
+  },
+  {
+    title: 'a type that nobody takes',
+    subscription: { topics: ['refund'] },
+    finds: ['warning: payment has no subscription'],
+  },
+  {
+    title: 'order and waiting given up',
+    subscription: { order: 'none', waits: false },
+    finds: ['warning: ledger gives up the order', 'warning: ledger does not wait'],
+  },
+  {
+    title: 'what stands still',
+    subscription: { paused: true, blockedKeys: ['5'], stats: { ...stats, depth: 90, dead: 2 } },
+    finds: [
+      'warning: ledger is paused',
+      'warning: keys of ledger stand still',
+      'warning: ledger has 2 dead',
+      'warning: ledger is nearly full: 90 of 100',
+    ],
+  },
+  {
+    title: 'a subscription that holds messages and has no worker',
+    subscription: { consumers: 0, stats: { ...stats, depth: 3 } },
+    finds: ['warning: ledger holds 3 and has no worker'],
+  },
+  {
+    title: 'a subscription that holds nothing and has no worker yet',
+    subscription: { consumers: 0 },
+    finds: [],
+  },
+];
+
+test.each(cases)('$title', ({ config, subscription, finds }) => {
+  const findings = findingsOf({ engine: lasting(), messages: [Payment], ...config }, [
+    { ...ledger, ...subscription },
+  ]);
+
+  const told = findings.map(({ level, sentence }) => `${level}: ${sentence}`);
+  assert.equal(told.length, finds.length, told.join('\n'));
+  for (const [at, start] of finds.entries()) assert.ok(told[at]?.startsWith(start), told[at]);
+});
+
+describe('as a process', () => {
+  test('it ends with 8 and says why, where a promise would be broken', async () => {
+    const types = `messages: [message<{ id: string }>('a', { dedupe: ({ id }) => id })]`;
+    const broker = exporting(`memory({ shape: 'partitions' })`, types);
+    const cwd = projectIn(folder, 'broken', broker);
+
+    const { status, stdout, stderr } = await malote(['doctor', '--json'], { cwd });
+
+    assert.equal(status, 8, stderr);
+    assert.match(stderr, /^refused: a has dedupe/m);
+    const { promises } = JSON.parse(stdout) as {
+      readonly promises: readonly { readonly id: string; readonly without: readonly object[] }[];
+    };
+    const identity = promises.find(({ id }) => id === 'G2');
+    assert.ok((identity?.without ?? []).length > 0, 'what is not remembered is not promised');
+  });
+
+  test('it says what the engine promises, in words', async () => {
+    const cwd = projectIn(folder, 'sound', exporting(`sqlite('malote.db')`, ''));
+
+    const { status, stdout, stderr } = await malote(['doctor'], { cwd });
+
+    assert.equal(status, 0, stderr);
+    assert.match(stdout, /^engine sqlite, sqlite:.*malote\.db$/m);
+    assert.match(stdout, /^ {2}What an accepted message survives: power-loss$/m);
+    assert.match(stdout, /^ {2}G5 order: yes$/m);
+    assert.match(stdout, /^findings\n {2}none$/m);
+  });
+});

@@ -1,0 +1,46 @@
+/**
+ * Where a crash test takes place: an engine by a name, with which every process can open it, and
+ * what it is known to do otherwise than SQLite.
+ *
+ *     /tmp/…/queue.db                  a SQLite file
+ *     amqp://guest:guest@…#namespace#4 a namespace on a RabbitMQ server, and its partitions
+ */
+import { join } from 'node:path';
+import type { BusOptions } from 'malote';
+import { rabbitmq } from 'malote/rabbitmq';
+import { sqlite } from 'malote/sqlite';
+
+export interface Arena {
+  /** The name that {@link engineAt} opens. */
+  readonly engine: string;
+  /** Milliseconds; of processes that work in a campaign. */
+  readonly leaseMs: number;
+  /** Whether an ack and what its handler published are one step. */
+  readonly isAtomic: boolean;
+  /** Whether a process that slept through its lease is told. */
+  readonly isFenced: boolean;
+  /** Codes of troubles that pass by themselves. */
+  readonly passing: readonly string[];
+}
+
+export function sqliteIn(folder: string): Arena {
+  const engine = join(folder, 'queue.db');
+  return { engine, leaseMs: 300, isAtomic: true, isFenced: true, passing: ['ENGINE_BUSY'] };
+}
+
+/** Here a lease is the connection, and its time only how long a call waits for the server. */
+export function rabbitmqAt(url: string, namespace: string, partitions: number = 4): Arena {
+  return {
+    engine: `${url}#${namespace}#${partitions}`,
+    leaseMs: 10_000,
+    isAtomic: false,
+    isFenced: false,
+    passing: ['ENGINE_UNREACHABLE', 'INDETERMINATE'],
+  };
+}
+
+export function engineAt(name: string): BusOptions<never>['engine'] {
+  if (!/^amqps?:/.test(name)) return sqlite(name);
+  const [url = '', namespace = '', partitions] = name.split('#');
+  return rabbitmq(url, { namespace, partitions: Number(partitions), heartbeat: '1s' });
+}

@@ -1,0 +1,102 @@
+/** Delays on RabbitMQ: where a delayed message stands among those of its key, and long ones. */
+import assert from 'node:assert/strict';
+import amqp from 'amqplib';
+import { runConformance, type ConformanceCase } from 'malote/testing';
+import { afterAll, beforeAll, test } from 'vitest';
+import { drain } from '../../src/testing/conformance/flow.ts';
+import { idsOf, messages, numbered } from '../../src/testing/conformance/settlements.ts';
+import { namespaces } from './namespace.ts';
+import { overRabbitmq } from './over-rabbitmq.ts';
+
+const minute = 60_000;
+
+overRabbitmq((server) => {
+  const all = namespaces(server);
+  let model: amqp.ChannelModel;
+  let namespace = '';
+  beforeAll(async () => {
+    await all.open();
+    model = await amqp.connect(server().url);
+  });
+  afterAll(async () => {
+    await model.close();
+    await all.close();
+  });
+
+  /** What the server does with the only message of a delay queue once its time is over. */
+  async function expire(step: string): Promise<void> {
+    const channel = await model.createConfirmChannel();
+    const passed = await new Promise<amqp.ConsumeMessage>((resolve, reject) => {
+      const take = (message: amqp.ConsumeMessage | null): void =>
+        void (message && resolve(message));
+      channel.consume(`${namespace}.later.${step}`, take).catch(reject);
+    });
+    const { fields, content, properties } = passed;
+    channel.publish(`${namespace}.x`, fields.routingKey, content, { ...properties });
+    await channel.waitForConfirms();
+    channel.ack(passed);
+    await channel.close();
+  }
+
+  const cases: readonly ConformanceCase[] = [
+    {
+      id: 'delayed-behind-backlog',
+      promise: 'G5',
+      title: 'a message that becomes due stands behind all of its key that was accepted before',
+      needs: {},
+      async run(harness) {
+        const started = await harness.start();
+        const { connection } = started;
+        const ids = numbered('m', 1_200);
+        await connection.publish(...messages('k', ids));
+        await connection.publish({ id: 'late', key: 'k', delayMs: 5_000 });
+        await harness.quiet();
+
+        await harness.clock.advance(5_000);
+        await harness.quiet();
+
+        assert.deepEqual(idsOf(await drain(started, 1_201)), [...ids, 'late']);
+      },
+    },
+    {
+      id: 'delayed-in-steps',
+      promise: 'G9',
+      title: 'a delay passes on the server until its last ten minutes, for each subscription alone',
+      needs: {},
+      async run(harness) {
+        const { connection, consumer } = await harness.start();
+        await connection.subscribe({ name: 'other' });
+        const other = connection.consume('other');
+        await connection.publish({ id: 'm', key: 'k', delayMs: 25 * minute });
+        consumer.grant(2);
+        other.grant(2);
+
+        await harness.clock.advance(10 * minute);
+        await expire('10m');
+        await harness.quiet();
+        await harness.clock.advance(10 * minute);
+        await expire('10m');
+        await expire('10m');
+        await harness.quiet();
+        assert.deepEqual([consumer.pending(), other.pending()], [[], []]);
+        await harness.clock.advance(5 * minute);
+
+        assert.deepEqual([await consumer.next(1), await other.next(1)].flatMap(idsOf), ['m', 'm']);
+        await harness.quiet();
+        assert.deepEqual([consumer.pending(), other.pending()], [[], []]);
+      },
+    },
+  ];
+
+  runConformance({
+    engine() {
+      const made = all.engine();
+      ({ namespace } = made);
+      return made;
+    },
+    test,
+    seeds: [1],
+    cases,
+    patience: { virtualMs: 1_500, realMs: 4_000, quietMs: 40 },
+  });
+});

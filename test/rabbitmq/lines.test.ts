@@ -1,0 +1,95 @@
+/** The connections of a process: how they are called, how many channels, and what goes silent. */
+import assert from 'node:assert/strict';
+import { createBus, message } from 'malote';
+import { rabbitmq } from 'malote/rabbitmq';
+import { onTestFinished, test } from 'vitest';
+import { startProxy } from '../support/proxy.ts';
+import { listenTo } from '../support/transitions.ts';
+import { overRabbitmq } from './over-rabbitmq.ts';
+
+const timeout = 60_000;
+const Counted = message<{ number: number }>('counted', { orderBy: () => 'all' });
+const channelMax = 64;
+
+overRabbitmq(
+  (server) => {
+    test('each connection is called by its namespace, its purpose and its process', {
+      timeout,
+    }, async () => {
+      const engine = rabbitmq(server().url, { namespace: 'named', partitions: 2 });
+      const bus = createBus({ engine, logger: false });
+      await bus.publish(Counted, { number: 1 });
+
+      const listed = server().ctl('list_connections', 'client_properties');
+      await bus.stop();
+
+      for (const purpose of ['publish', 'consume']) {
+        assert.ok(listed.includes(`"named ${purpose} ${process.pid}"`), listed);
+      }
+    });
+
+    test.each([
+      { purpose: 'publish', index: 0, during: 'INDETERMINATE' },
+      { purpose: 'consume', index: 1, during: 'accepted' },
+    ])(
+      'a silent connection to $purpose is given up, and everything goes on',
+      { timeout },
+      async ({ purpose, index, during }) => {
+        const proxy = await startProxy(server().port);
+        const url = server().url.replace(`:${server().port}`, `:${proxy.port}`);
+        const engine = rabbitmq(url, {
+          namespace: `silent-${purpose}`,
+          partitions: 2,
+          heartbeat: '1s',
+        });
+        const bus = createBus({ engine, name: purpose, logger: false });
+        const told = listenTo(purpose);
+        const handled = new Set<number>();
+        bus.consume(Counted, { name: 'counts' }, ({ data }) => void handled.add(data.number));
+        onTestFinished(async () => {
+          await bus.stop();
+          await proxy.close();
+        });
+        await bus.start();
+        await bus.publish(Counted, { number: 1 });
+        await told.count('acked', 1);
+
+        assert.equal(proxy.connections, 2);
+        proxy.hush(index);
+        const outcome = await bus.publish(Counted, { number: 2 }).then(
+          () => 'accepted',
+          (error: { readonly code: string }) => error.code,
+        );
+        await told.count('engine-trouble', 1);
+        await bus.publish(Counted, { number: 3 });
+        await told.until(() => handled.has(3));
+
+        assert.equal(outcome, during);
+        assert.equal(handled.has(2), during === 'accepted');
+        const troubles = told.all.flatMap((event) =>
+          event.kind === 'engine-trouble' ? [event.message] : [],
+        );
+        const silent = troubles.filter((one) => one.includes('Heartbeat timeout'));
+        assert.equal(silent.length, 1, troubles.join('\n'));
+      },
+    );
+
+    test('partitions that need more channels than a connection has are refused', {
+      timeout,
+    }, async () => {
+      const engine = rabbitmq(server().url, { namespace: 'many', partitions: 30 });
+      const bus = createBus({ engine, logger: false });
+      bus.consume(Counted, { name: 'counts' }, () => undefined);
+
+      const refused = await bus.start().then(
+        () => null,
+        (error: { readonly code: string; readonly message: string }) => error,
+      );
+      await bus.stop();
+
+      assert.equal(refused?.code, 'OPTION_INVALID');
+      assert.match(refused.message, /needs 78 channels, and the server allows 64.*channel_max/);
+    });
+  },
+  { settings: [`channel_max = ${channelMax}`] },
+);

@@ -1,0 +1,149 @@
+/**
+ * A private RabbitMQ server: on free ports of the loopback, in a temporary folder, ended by pid.
+ * Nothing is shared with a server that the machine runs for others.
+ */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { connect, createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { testEngine } from '../support/environment.ts';
+
+export interface Server {
+  readonly url: string;
+  readonly port: number;
+  readonly pid: number;
+  /** What `rabbitmqctl` prints. */
+  ctl(...args: readonly string[]): string;
+  /** Ends the server as a power cut does. Its data stays for {@link Server.restart}. */
+  kill(): Promise<void>;
+  restart(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+const installed = '/usr/lib/rabbitmq/lib';
+
+export function isInstalled(): boolean {
+  return testEngine('rabbitmq', programs() !== undefined, 'apt-get install rabbitmq-server');
+}
+
+export async function startServer(settings: readonly string[] = []): Promise<Server> {
+  const folder = mkdtempSync(join(tmpdir(), 'malote-rabbitmq-'));
+  const [port, distribution, names] = await freePorts(3);
+  const environment = {
+    ...process.env,
+    HOME: folder,
+    RABBITMQ_NODENAME: `m${port}@localhost`,
+    RABBITMQ_NODE_IP_ADDRESS: '127.0.0.1',
+    RABBITMQ_NODE_PORT: String(port),
+    RABBITMQ_DIST_PORT: String(distribution),
+    ERL_EPMD_ADDRESS: '127.0.0.1',
+    ERL_EPMD_PORT: String(names),
+    RABBITMQ_MNESIA_BASE: join(folder, 'data'),
+    RABBITMQ_LOG_BASE: folder,
+    RABBITMQ_ENABLED_PLUGINS_FILE: join(folder, 'plugins'),
+    RABBITMQ_PID_FILE: join(folder, 'pid'),
+    RABBITMQ_CONFIG_FILE: join(folder, 'rabbitmq.conf'),
+    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS:
+      '+S 2:2 +sbwt none -kernel inet_dist_use_interface {127,0,0,1}',
+  };
+  writeFileSync(join(folder, 'plugins'), '[].');
+  const lines = ['vm_memory_high_watermark.absolute = 512MB', 'disk_free_limit.absolute = 50MB'];
+  writeFileSync(join(folder, 'rabbitmq.conf'), `${[...lines, ...settings].join('\n')}\n`);
+  const epmd = spawn('epmd', ['-port', String(names), '-address', '127.0.0.1'], {
+    stdio: 'ignore',
+    env: environment,
+  });
+  let server = await boot(environment, port ?? 0);
+  const end = (): void => {
+    killGroup(server);
+    epmd.kill('SIGKILL');
+  };
+  process.once('exit', end);
+  const kill = async (): Promise<void> => {
+    const ended = gone(server);
+    killGroup(server);
+    await ended;
+  };
+  return {
+    url: `amqp://guest:guest@127.0.0.1:${port}`,
+    port: port ?? 0,
+    get pid() {
+      return server.pid ?? 0;
+    },
+    ctl: (...args) =>
+      execFileSync(join(programs() ?? '', 'rabbitmqctl'), args, {
+        env: environment,
+        encoding: 'utf8',
+        stdio: ['ignore', 'pipe', 'pipe'],
+      }),
+    kill,
+    async restart() {
+      await kill();
+      server = await boot(environment, port ?? 0);
+    },
+    async stop() {
+      await kill();
+      epmd.kill('SIGKILL');
+      process.removeListener('exit', end);
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function boot(env: NodeJS.ProcessEnv, port: number): Promise<ChildProcess> {
+  // In a group of its own: the program is a script, and the server a child of it.
+  const server = spawn(join(programs() ?? '', 'rabbitmq-server'), {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+    env,
+  });
+  await new Promise<void>((resolve, reject) => {
+    let said = '';
+    const hear = (text: string): void => {
+      said += text;
+      if (said.includes('completed with')) resolve();
+    };
+    server.stdout.setEncoding('utf8').on('data', hear);
+    server.stderr.setEncoding('utf8').on('data', hear);
+    server.once('error', reject);
+    server.once('close', () => reject(new Error(`rabbitmq-server did not start:\n${said}`)));
+  });
+  await reach(port);
+  return server;
+}
+
+function killGroup({ pid, exitCode, signalCode }: ChildProcess): void {
+  if (pid === undefined || exitCode !== null || signalCode !== null) return;
+  process.kill(-pid, 'SIGKILL');
+}
+
+function gone(server: ChildProcess): Promise<void> {
+  if (server.exitCode !== null || server.signalCode !== null) return Promise.resolve();
+  return new Promise((resolve) => void server.once('exit', () => resolve()));
+}
+
+function reach(port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(port, '127.0.0.1');
+    socket.once('error', reject).once('connect', () => {
+      socket.destroy();
+      resolve();
+    });
+  });
+}
+
+function programs(): string | undefined {
+  if (!existsSync(installed)) return undefined;
+  const [version] = readdirSync(installed).filter((name) => name.startsWith('rabbitmq_server-'));
+  return version === undefined ? undefined : join(installed, version, 'sbin');
+}
+
+/** Free at the moment, on the loopback. */
+export async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
+  await Promise.all(servers.map((one) => new Promise((resolve) => one.once('listening', resolve))));
+  const ports = servers.map((one) => (one.address() as AddressInfo).port);
+  await Promise.all(servers.map((one) => new Promise((resolve) => one.close(resolve))));
+  return ports;
+}

@@ -1,0 +1,96 @@
+/**
+ * A TCP proxy on the loopback that loses connections on demand: at once, or where the next answer
+ * of the server would come, so that the server has done what nobody hears of.
+ */
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+
+export interface Proxy {
+  readonly port: number;
+  /** Connections that are open now. */
+  readonly connections: number;
+  /** Resets every connection. */
+  cut(): void;
+  /**
+   * Resets each connection that is open now as soon as the server has answered something on it, or
+   * after some seconds in which it did not. Resolves when the last of them is reset.
+   */
+  mute(): Promise<void>;
+  /** Passes nothing on any more of one connection, by the order of their coming, and ends none. */
+  hush(index: number): void;
+  close(): Promise<void>;
+}
+
+interface Pair {
+  readonly client: Socket;
+  readonly server: Socket;
+  isMute: boolean;
+  isHushed: boolean;
+  /** Resolves when it is reset. */
+  readonly over: Promise<void>;
+}
+
+/** More than a server that is at work leaves between two heartbeats. */
+const mostSilentMs = 10_000;
+
+/** @param isLast what a client sends that is still passed on, and never answered */
+export async function startProxy(
+  target: number,
+  isLast: (chunk: Buffer) => boolean = () => false,
+): Promise<Proxy> {
+  const pairs = new Set<Pair>();
+  const listener = createServer((client) => {
+    const server = connect(target, '127.0.0.1');
+    const over = new Promise<void>((resolve) => void client.once('close', () => resolve()));
+    const pair: Pair = { client, server, isMute: false, isHushed: false, over };
+    pairs.add(pair);
+    for (const socket of [client, server]) {
+      socket.setNoDelay(true);
+      socket.on('error', () => undefined);
+      socket.on('close', () => pair.isHushed || reset(pair));
+    }
+    client.on('data', (chunk) => {
+      if (pair.isHushed) return;
+      if (isLast(chunk)) reset(pair);
+      else if (!server.write(chunk)) client.pause();
+    });
+    server.on('drain', () => client.resume());
+    server.on('data', (chunk) => {
+      if (pair.isHushed) return;
+      if (pair.isMute) reset(pair);
+      else if (!client.write(chunk)) server.pause();
+    });
+    client.on('drain', () => server.resume());
+  });
+
+  function reset(pair: Pair): void {
+    pairs.delete(pair);
+    pair.client.resetAndDestroy();
+    pair.server.resetAndDestroy();
+  }
+
+  await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));
+  return {
+    port: (listener.address() as AddressInfo).port,
+    get connections() {
+      return pairs.size;
+    },
+    cut() {
+      for (const pair of [...pairs]) reset(pair);
+    },
+    async mute() {
+      const muted = [...pairs];
+      for (const pair of muted) pair.isMute = true;
+      const patience = setTimeout(() => muted.forEach(reset), mostSilentMs);
+      await Promise.all(muted.map(({ over }) => over));
+      clearTimeout(patience);
+    },
+    hush(index) {
+      [...pairs][index]!.isHushed = true;
+    },
+    async close() {
+      const closed = new Promise((resolve) => listener.close(resolve));
+      for (const pair of [...pairs]) reset(pair);
+      await closed;
+    },
+  };
+}
