@@ -204,3 +204,10 @@ function toJson(value: unknown): string {
 export function time(ms: number | null): string {
   return ms === null ? '-' : new Date(ms).toISOString();
 }
+
+/** The first of some names, and how many more there are. */
+export function few(names: readonly string[]): string {
+  if (names.length === 0) return '-';
+  const more = names.length > 3 ? `, and ${names.length - 3} more` : '';
+  return `${names.slice(0, 3).join(', ')}${more}`;
+}

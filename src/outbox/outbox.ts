@@ -2,7 +2,7 @@
 
 import type { Effects } from '../transport/effects.ts';
 import type { Engine, Join, Transport } from '../transport/transport.ts';
-import { outboxName, outboxSpec, toRow } from './row.ts';
+import { type OnRefused, outboxName, outboxSpec, toRow } from './row.ts';
 
 export function outboxOf<Tx>(store: Engine<Tx>): Engine<Tx> {
   return {
@@ -16,12 +16,16 @@ export function outboxOf<Tx>(store: Engine<Tx>): Engine<Tx> {
 
 /**
  * Rows that were written before are kept and adopted. Not part of opening: whoever publishes first
- * may hold the lock itself.
+ * may hold the lock itself. Who relays says what becomes of a key, the last one that did counts;
+ * who only looks changes nothing.
  */
-export async function prepareOutbox({ queue, store }: Transport<unknown>): Promise<void> {
-  const known = await store.subscriptions();
-  if (known.some(({ name }) => name === outboxName)) return;
-  await queue.subscribe([outboxSpec]);
+export async function prepareOutbox(
+  { queue, store }: Transport<unknown>,
+  onDead: OnRefused | null,
+): Promise<void> {
+  const known = (await store.subscriptions()).find(({ name }) => name === outboxName);
+  if (known !== undefined && (onDead ?? known.onDead) === known.onDead) return;
+  await queue.subscribe([outboxSpec(onDead ?? 'skip')]);
 }
 
 function wrap<Tx>(transport: Transport<Tx>): Transport<Tx> {

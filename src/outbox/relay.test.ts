@@ -127,6 +127,25 @@ test('sends nothing more of a lease that ended with a dead letter: it comes agai
   );
 });
 
+test('sends nothing of a key behind a row that cannot be read', async () => {
+  const { relay, sent, settled, deliver } = relaying((batch) =>
+    batch.map(() => ({ kind: 'stored' })),
+  );
+  const unreadable = { ...row(2, 'k', 1), headers: 'of nobody' };
+  deliver([row(1, 'k', 1), unreadable, row(3, 'k', 1), row(4, 'other', 2)]);
+  await relay.stop();
+
+  assert.deepEqual(sent, [['1', '4']]);
+  assert.deepEqual(
+    settled.map(({ kind, delivery }) => [kind, delivery.id]),
+    [
+      ['ack', '1'],
+      ['dead-letter', '2'],
+      ['ack', '4'],
+    ],
+  );
+});
+
 test('buries what is refused for itself, and keeps what a target cannot take now', async () => {
   const refused = (code: ErrorCode): PublishOutcome => ({
     kind: 'refused',

@@ -4,10 +4,11 @@
  *     granted ─▶ waiting ─▶ forwarded ─▶ confirmed ─▶ acked
  *                               │
  *                               └─ no room, or not now: its key rests │ no answer: all go back
- *                                  refused for what it is: dead
+ *                                  refused for what it is: dead, and its key goes on or is blocked
  *
- * A row is acked only once its message was confirmed. One batch is forwarded at a time, so that a
- * key whose first message found no room sends nothing after it. What a relay that died, or that was
+ * A row is acked only once its message was confirmed. One batch is forwarded at a time, and in it
+ * nothing behind one of the same key that was not stored: so a key that rests, or is blocked by its
+ * dead head, has sent nothing after it. What a relay that died, or that was
  * frozen past its lease, sends twice the target recognises by its id.
  */
 
@@ -28,7 +29,7 @@ import type {
 } from '../transport/transport.ts';
 import { fromRow, outboxName } from './row.ts';
 
-export interface RelayOptions {
+export interface RelayDoors {
   /** Of the store. */
   readonly source: Queue;
   /** Of the engine, opened when it is needed. */
@@ -63,8 +64,8 @@ const fullBackoff: Backoff = exponential('50ms', { max: '5s', jitter: 'equal' })
 /** The whole target, or the store, does not answer. */
 const troubleBackoff: Backoff = exponential('100ms', { max: '10s', jitter: 'equal' });
 
-export function createRelay(options: RelayOptions): Relay {
-  const { source, target, clock, random } = options;
+export function createRelay(doors: RelayDoors): Relay {
+  const { source, target, clock, random } = doors;
   let waiting: Delivery[] = [];
   let consumption: Consumption | null = null;
   /** Granted and neither settled nor given back. */
@@ -98,15 +99,14 @@ export function createRelay(options: RelayOptions): Relay {
   }
 
   async function forward(rows: readonly Delivery[]): Promise<void> {
-    const now = clock.now();
-    const read = rows.map((row) => readRow(row, now));
+    const read = readRows(rows);
     const outgoing = read.flatMap((one) => ('message' in one ? [one.message] : []));
     let outcomes: readonly PublishOutcome[];
     try {
       outcomes = await (await target()).forward(outgoing);
     } catch (error) {
       failures += 1;
-      options.trouble(error);
+      doors.trouble(error);
       pause();
       return giveBack(rows);
     }
@@ -114,9 +114,21 @@ export function createRelay(options: RelayOptions): Relay {
     conclude(rows, answersOf(read, outcomes));
   }
 
+  /** Behind a row that cannot be read nothing of its key is sent: its answer is theirs. */
+  function readRows(rows: readonly Delivery[]): readonly Read[] {
+    const now = clock.now();
+    const unreadable = new Map<string, Read>();
+    return rows.map((row) => {
+      const { key } = row;
+      const read = (key === null ? undefined : unreadable.get(key)) ?? readRow(row, now);
+      if (key !== null && 'invalid' in read) unreadable.set(key, read);
+      return read;
+    });
+  }
+
   function readRow(row: Delivery, now: number): Read {
     try {
-      return { message: fromRow(row, { now, remembers: options.remembers }) };
+      return { message: fromRow(row, { now, remembers: doors.remembers }) };
     } catch (error) {
       return { invalid: error as MaloteError };
     }
@@ -146,13 +158,13 @@ export function createRelay(options: RelayOptions): Relay {
       const { kind, delivery } = settlement;
       if (kind === 'dead-letter') {
         const { reason, failure } = settlement;
-        options.refused(delivery, reason, failure);
+        doors.refused(delivery, reason, failure);
       }
       if (kind !== 'ack') return;
       relayed.push(delivery.id);
       oldest = Math.min(oldest, delivery.acceptedAt);
     });
-    if (relayed.length > 0) options.relayed(relayed, Math.max(0, clock.now() - oldest));
+    if (relayed.length > 0) doors.relayed(relayed, Math.max(0, clock.now() - oldest));
   }
 
   function settlementOf(delivery: Delivery, answer: Answer): Settlement {
@@ -176,7 +188,8 @@ export function createRelay(options: RelayOptions): Relay {
   }
 
   function bury(delivery: Delivery, reason: DeadReason, error: MaloteError): Settlement {
-    return { kind: 'dead-letter', delivery, reason, failure: failureOf(error) };
+    const attempts = delivery.attempt;
+    return { kind: 'dead-letter', delivery, reason, failure: failureOf(error), attempts };
   }
 
   function retry(delivery: Delivery, failure: Failure): Settlement {
@@ -214,7 +227,7 @@ export function createRelay(options: RelayOptions): Relay {
         tell(settlements, await source.settle(settlements));
         break;
       } catch (error) {
-        if (tries === 1) options.trouble(error);
+        if (tries === 1) doors.trouble(error);
         if (stopping) break;
         await after(delayMs(troubleBackoff, tries, random()));
       }

@@ -4,24 +4,29 @@
  */
 
 import { MaloteError } from '../errors.ts';
-import type { Delivery, Outgoing, SubscriptionSpec } from '../transport/transport.ts';
+import type { Delivery, OnDead, Outgoing, SubscriptionSpec } from '../transport/transport.ts';
 
 /** The name of the topic and of its one subscription. */
 export const outboxName = 'malote.outbox';
 
+/** What a message that the target refused for good does to those of its key behind it. */
+export type OnRefused = Exclude<OnDead, 'divert'>;
+
 /** A row is the truth until its message is confirmed: it waits for nothing and has no limit. */
-export const outboxSpec: SubscriptionSpec = {
-  name: outboxName,
-  topics: [outboxName],
-  order: 'key',
-  onDead: 'skip',
-  waits: false,
-  waitingDeadlineMs: 24 * 3_600_000,
-  waitingOrder: 'hold',
-  maxDepth: 1e12,
-  from: 'kept',
-  replace: false,
-};
+export function outboxSpec(onDead: OnRefused): SubscriptionSpec {
+  return {
+    name: outboxName,
+    topics: [outboxName],
+    order: 'key',
+    onDead,
+    waits: false,
+    waitingDeadlineMs: 24 * 3_600_000,
+    waitingOrder: 'hold',
+    maxDepth: 1e12,
+    from: 'kept',
+    replace: false,
+  };
+}
 
 type Wrapping = readonly [
   topic: string,

@@ -13,7 +13,7 @@ import type { InsideWork } from './inside.ts';
 import type { Inspection } from './inspect.ts';
 import type { Outbox } from './outbox.ts';
 import type { PinoLike } from './log.ts';
-import type { HandlingOptions, SubscriptionOptions } from './options.ts';
+import type { HandlingOptions, RelayOptions, SubscriptionOptions } from './options.ts';
 import type { Published, PublishResult } from './publisher.ts';
 import type { Received } from './reader.ts';
 
@@ -33,10 +33,10 @@ export interface StoredBusOptions<Tx> extends CommonBusOptions {
    */
   readonly store: Engine<Tx>;
   /**
-   * Whether this process relays, from `start()` on. Several relays share the work.
+   * Whether this process relays, from `start()` on, and how. Several relays share the work.
    * @defaultValue true
    */
-  readonly relay?: boolean;
+  readonly relay?: boolean | RelayOptions;
 }
 
 export interface CommonBusOptions {

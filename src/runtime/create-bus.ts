@@ -111,7 +111,7 @@ export function assembleBus<Tx>(
   const link: Link<unknown> = createLink<unknown>(engine, host);
   const mark = createMarking({ events, open: () => (facts === null ? link : joined).open() });
   const probing = createProbing({ clock, events, open: () => link.open() });
-  const outbox = outboxFor(given, { engineLink: link, host, events, relays: settings.relays });
+  const outbox = outboxFor(given, { engineLink: link, host, events, relay: settings.relay });
   const joined = outbox.link;
   const publisher = createPublisher({ link, joined, clock, events, context: envelope });
   const sharing = createSharing({ ...surroundings, ...given, link, joined, limits, events });

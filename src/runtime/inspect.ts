@@ -44,7 +44,10 @@ export interface Messages {
    * in the outbox for its relay has a single view, whose subscription is `malote.outbox`.
    */
   get(id: string): Promise<readonly MessageView[]>;
-  /** Takes a message out for good, unless a handler, or the relay of an outbox, still has it. */
+  /**
+   * Takes a message out for good, unless a handler, or the relay of an outbox, still has it. One
+   * that the engine refused for good is taken out of the outbox, and its key goes on.
+   */
   cancel(id: string): Promise<CancelOutcome>;
 }
 
@@ -92,7 +95,10 @@ export interface Sight {
   readonly events: Events;
   readonly clock: Clock;
   /** What the engine may not have yet. */
-  readonly outbox: { find(id: string): Promise<readonly MessageView[]> };
+  readonly outbox: {
+    find(id: string): Promise<readonly MessageView[]>;
+    cancelDead(id: string): Promise<CancelOutcome>;
+  };
 }
 
 export function createInspection(
@@ -110,6 +116,16 @@ export function createInspection(
       if (waiting.length === 0) throw error;
       return waiting;
     }
+  }
+
+  async function cancelFound(id: string, there: readonly MessageView[]): Promise<CancelOutcome> {
+    if (there.some((view) => !isAlive(view))) {
+      const outcome = await outbox.cancelDead(id);
+      if (outcome !== 'not-found') return outcome;
+    }
+    const outcome = await (await store()).cancel(id);
+    // It is on its way: whoever is told that there is none would see it come after all.
+    return outcome === 'not-found' && there.some(isAlive) ? 'leased' : outcome;
   }
 
   async function setPaused(name: string, paused: boolean): Promise<void> {
@@ -150,10 +166,7 @@ export function createInspection(
       },
       async cancel(id) {
         checkId('messages.cancel', id);
-        const waiting = await outbox.find(id);
-        const found = await (await store()).cancel(id);
-        // It is on its way: whoever is told that there is none would see it come after all.
-        const outcome = found === 'not-found' && waiting.some(isAlive) ? 'leased' : found;
+        const outcome = await cancelFound(id, await outbox.find(id));
         if (outcome === 'cancelled') events.emit({ kind: 'cancelled', id });
         return outcome;
       },

@@ -81,6 +81,16 @@ export interface RateOptions {
   readonly scope?: 'subscription' | 'process';
 }
 
+export interface RelayOptions {
+  /**
+   * What a message that the engine refuses for good does to those of its key behind it: `skip` goes
+   * on, `block` stands still until it is redriven (`outbox.dead.redrive`) or cancelled
+   * (`messages.cancel`). All relays of a store should say the same: the last one that started
+   * counts. @defaultValue 'skip'
+   */
+  readonly onDead?: 'skip' | 'block';
+}
+
 export interface Handling {
   readonly concurrency: number;
   readonly concurrencyByType: ReadonlyMap<string, number>;
@@ -97,7 +107,8 @@ export interface BusSettings {
   readonly maxBodyBytes: number;
   readonly maxBodyDepth: number;
   readonly handleSignals: boolean;
-  readonly relays: boolean;
+  /** Null where this process does not relay. */
+  readonly relay: Required<RelayOptions> | null;
 }
 
 export interface Defaults {
@@ -117,6 +128,7 @@ export interface Defaults {
   >;
   readonly retry: Required<RetryOptions>;
   readonly rate: Required<Pick<RateOptions, 'scope'>>;
+  readonly relaying: Required<RelayOptions>;
 }
 
 /**
@@ -149,6 +161,7 @@ export const defaults: Defaults = {
     giveUpOn: [],
   },
   rate: { scope: 'subscription' },
+  relaying: { onDead: 'skip' },
 };
 
 const subscriptionNames = [
@@ -241,6 +254,19 @@ export function handling(given: HandlingOptions, topics: readonly string[]): Han
     },
     rate: given.rate === undefined ? null : rateOf(`${where}: rate`, given.rate),
   };
+}
+
+/** What to relay with; null where this process is not to. */
+export function relaying(given: boolean | RelayOptions): Required<RelayOptions> | null {
+  if (given === false) return null;
+  const where = 'createBus: relay';
+  if (typeof given !== 'boolean' && (typeof given !== 'object' || given === null)) {
+    throw optionInvalid(where, "true, false, or options such as { onDead: 'block' }", given);
+  }
+  const asked = given === true ? {} : given;
+  checkNames(where, asked, ['onDead']);
+  const { onDead } = filled(asked, defaults.relaying);
+  return { onDead: oneOf(`${where}.onDead`, onDead, ['skip', 'block']) };
 }
 
 /** What is not given has its default. */

@@ -7,15 +7,22 @@
 import { MaloteError } from '../errors.ts';
 import { checkNames } from '../message/checks.ts';
 import { outboxOf, prepareOutbox } from '../outbox/outbox.ts';
-import { createRelay, type Relay, type RelayOptions } from '../outbox/relay.ts';
+import { createRelay, type Relay, type RelayDoors } from '../outbox/relay.ts';
 import { type Remembering, remembering } from '../outbox/remembering.ts';
 import { outboxName, tellsOf } from '../outbox/row.ts';
-import type { DeadLetter, MessageView, Store, SubscriptionView } from '../transport/store.ts';
+import type {
+  CancelOutcome,
+  DeadLetter,
+  MessageView,
+  Store,
+  SubscriptionView,
+} from '../transport/store.ts';
 import type { Engine, Host, Transport } from '../transport/transport.ts';
 import { checkId } from './dead-selection.ts';
 import { mostNamed, type Events } from './events.ts';
 import { type DeadLetters, type PageOptions, pageOf } from './inspect.ts';
 import { createLink, type Link } from './link.ts';
+import type { BusSettings } from './options.ts';
 
 export interface OutboxStats {
   /** Messages that are not confirmed by the engine yet. */
@@ -26,6 +33,8 @@ export interface OutboxStats {
   readonly dead: number;
   /** Messages that were relayed, in all. */
   readonly relayed: number;
+  /** Keys that stand still behind a refused message (`relay: { onDead: 'block' }`), at most 100. */
+  readonly blockedKeys: readonly string[];
 }
 
 /** What waits in the store for its relay. Rejects `CAPABILITY_MISSING` on a bus without a store. */
@@ -48,6 +57,8 @@ export interface OutboxPart<Tx> {
   readonly view: Outbox;
   /** A message that is here and not, or not certainly, with the engine; empty where it is not. */
   find(id: string): Promise<readonly MessageView[]>;
+  /** Takes one out that the engine refused; what it blocked goes on. */
+  cancelDead(id: string): Promise<CancelOutcome>;
   /** Registers the outbox and runs the relay, where this process has one. */
   start(): Promise<void>;
   stop(): Promise<void>;
@@ -62,7 +73,7 @@ export interface OutboxOptions<Tx> {
   readonly engineLink: Link<unknown>;
   readonly store: Engine<Tx>;
   readonly host: Host;
-  readonly relays: boolean;
+  readonly relay: BusSettings['relay'];
   readonly events: Events;
 }
 
@@ -104,7 +115,7 @@ function engineBeside<Tx>(places: Places<Tx>, link: Remembering): Engine<unknown
 }
 
 export function createOutbox<Tx>(options: OutboxOptions<Tx>): OutboxPart<Tx> {
-  const { engine, engineLink, host, relays, events } = options;
+  const { engine, engineLink, host, events } = options;
   // What became of a message is asked of the engine; here it is done once it is there.
   const journal = host.journal === 'all' ? 'exceptions' : host.journal;
   const link = createLink(outboxOf(options.store), { ...host, journal });
@@ -113,7 +124,7 @@ export function createOutbox<Tx>(options: OutboxOptions<Tx>): OutboxPart<Tx> {
   async function store(): Promise<Store> {
     const transport = await link.open();
     // Rows that no relay has ever seen are counted too.
-    await prepareOutbox(transport);
+    await prepareOutbox(transport, null);
     return transport.store;
   }
 
@@ -124,10 +135,13 @@ export function createOutbox<Tx>(options: OutboxOptions<Tx>): OutboxPart<Tx> {
     async find(id) {
       return (await (await store()).get(id)).filter(isHere);
     },
+    async cancelDead(id) {
+      return await (await store()).cancel(id, outboxName);
+    },
     async start() {
       const transport = await link.open();
-      await prepareOutbox(transport);
-      if (!relays || relay !== null) return;
+      await prepareOutbox(transport, options.relay?.onDead ?? null);
+      if (options.relay === null || relay !== null) return;
       relay = createRelay({
         source: transport.queue,
         target: async () => (await engineLink.open()).queue,
@@ -165,6 +179,7 @@ export function withoutOutbox<Tx>(engineLink: Link<Tx>): OutboxPart<Tx> {
     link: engineLink,
     view: viewOf(store),
     find: async () => [],
+    cancelDead: async () => 'not-found',
     start: nothing,
     stop: nothing,
     close: nothing,
@@ -175,7 +190,7 @@ export function withoutOutbox<Tx>(engineLink: Link<Tx>): OutboxPart<Tx> {
 }
 
 /** What the relay tells becomes transitions like everything else. */
-function earsOf(events: Events): Pick<RelayOptions, 'relayed' | 'refused' | 'trouble'> {
+function earsOf(events: Events): Pick<RelayDoors, 'relayed' | 'refused' | 'trouble'> {
   return {
     relayed(ids, lagMs) {
       const first = ids.length > mostNamed ? ids.slice(0, mostNamed) : ids;
@@ -197,9 +212,9 @@ function viewOf(store: () => Promise<Store>): Outbox {
   return {
     async stats() {
       const all = await (await store()).subscriptions();
-      const stats = all.find(isOutbox)?.stats;
-      const { depth = 0, oldestAt = null, dead = 0, done = 0 } = stats ?? {};
-      return { waiting: depth, oldestAt, dead, relayed: done };
+      const { stats, blockedKeys } = all.find(isOutbox)!;
+      const { depth, oldestAt, dead, done } = stats;
+      return { waiting: depth, oldestAt, dead, relayed: done, blockedKeys };
     },
     dead: {
       async list(given = {}) {

@@ -25,7 +25,7 @@ export function resolveSettings(
   given: BusOptions<never> | StoredBusOptions<never>,
 ): options.BusSettings {
   const { defaults } = options;
-  checks.checkNames('createBus', given, busNames);
+  checks.checkNames('createBus', given, busNames, ['relay.onDead']);
   if (typeof given.engine?.open !== 'function') {
     throw optionInvalid(
       'createBus: engine',
@@ -56,7 +56,7 @@ export function resolveSettings(
       'createBus: handleSignals',
       given.handleSignals ?? defaults.handleSignals,
     ),
-    relays: checks.truth('createBus: relay', relay ?? defaults.relay),
+    relay: options.relaying(relay ?? defaults.relay),
   };
 }
 
@@ -86,8 +86,8 @@ function journalOf({
   return { journal, keepDoneMs };
 }
 
-function relayOf(given: object): boolean | undefined {
-  return (given as { readonly relay?: boolean }).relay;
+function relayOf(given: object): StoredBusOptions<never>['relay'] {
+  return (given as Partial<StoredBusOptions<never>>).relay;
 }
 
 function checkStore(store: Engine | undefined): void {

@@ -12,8 +12,11 @@ import type { FactId, Need, SubscriptionSpec } from './subscription.ts';
 export interface Store {
   /** What the engine knows of a message: one view per subscription, newest history last. */
   get(id: string): Promise<readonly MessageView[]>;
-  /** Removes what is not leased at the moment. A cancelled message is never delivered again. */
-  cancel(id: string): Promise<CancelOutcome>;
+  /**
+   * Removes what is not leased at the moment, of one subscription or of all. A cancelled message is
+   * never delivered again.
+   */
+  cancel(id: string, subscription?: string): Promise<CancelOutcome>;
   dead(query: DeadQuery): Promise<Page<DeadLetter>>;
   /**
    * Sends dead letters back with their attempts reset, in their order; a blocked or diverted key
@@ -117,7 +120,7 @@ export interface DeadLetter {
   readonly subscription: string;
   readonly key: string | null;
   readonly reason: DeadReason;
-  /** Attempts spent, the last one included. */
+  /** Attempts spent, the last one included; 0 where its handler was never called. */
   readonly attempts: number;
   /** When it was published. */
   readonly acceptedAt: number;

@@ -139,8 +139,8 @@ export interface Queue {
   /** One outcome per message, in order. Messages of one batch keep their order per key. */
   publish(batch: readonly Outgoing[]): Promise<readonly PublishOutcome[]>;
   /**
-   * Publishes for a relay: behind a message that found no room nothing of its key is stored, and
-   * answers `full` as well.
+   * Publishes for a relay: behind a message that was not stored, whatever the reason, nothing of
+   * its key is, nor answered as if it were.
    */
   forward(batch: readonly Outgoing[]): Promise<readonly PublishOutcome[]>;
   /**
@@ -202,7 +202,13 @@ export type Settlement = { readonly delivery: Delivery } & (
   | { readonly kind: 'retry'; readonly afterMs: number; readonly failure: Failure }
   | { readonly kind: 'release'; readonly afterMs: number }
   | { readonly kind: 'park'; readonly facts: readonly Need[] }
-  | { readonly kind: 'dead-letter'; readonly reason: DeadReason; readonly failure: Failure | null }
+  | {
+      readonly kind: 'dead-letter';
+      readonly reason: DeadReason;
+      readonly failure: Failure | null;
+      /** Attempts that were begun: less than that of the delivery where this one was not. */
+      readonly attempts: number;
+    }
 );
 
 /** `not-parked`: all facts hold already, the message is ready again. `full`: a publish of the ack

@@ -135,7 +135,13 @@ const rows: Readonly<Record<string, Row>> = {
   },
   outbox: {
     args: ['outbox'],
-    shape: { waiting: 'number', oldestAt: 'number', dead: 'number', relayed: 'number' },
+    shape: {
+      waiting: 'number',
+      oldestAt: 'number',
+      dead: 'number',
+      relayed: 'number',
+      blockedKeys: ['string'],
+    },
     // It has no store: there is no outbox to look at.
     empty: { status: 4, stdout: '' },
   },
@@ -233,7 +239,7 @@ test('the outbox says how far the relay is behind', async () => {
   const { stdout } = await malote(['outbox', '--json'], { cwd: full });
 
   const { oldestAt, ...counts } = JSON.parse(stdout) as Record<string, number>;
-  assert.deepEqual(counts, { waiting: 1, dead: 0, relayed: 0 });
+  assert.deepEqual(counts, { waiting: 1, dead: 0, relayed: 0, blockedKeys: [] });
   assert.ok(oldestAt !== undefined && oldestAt <= Date.now() && oldestAt > Date.now() - 600_000);
 });
 

@@ -1,7 +1,7 @@
 /** The outbox from the command line: what waits there, and what the engine refused for good. */
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { createBus, type Engine, MaloteError, message } from 'malote';
+import { createBus, type Engine, MaloteError, message, type OutboxStats } from 'malote';
 import { sqlite } from 'malote/sqlite';
 import { beforeAll, describe, test } from 'vitest';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -55,6 +55,33 @@ async function json(...args: string[]): Promise<unknown> {
   assert.equal(status, 0, stderr);
   return JSON.parse(stdout);
 }
+
+test('outbox shows the keys that a refused message holds up', async () => {
+  const blocking = projectIn(folder, 'blocking', configuration);
+  const bus = createBus({
+    engine: refusing(sqlite(join(blocking, 'malote.db'))),
+    store: sqlite(join(blocking, 'app.db')),
+    relay: { onDead: 'block' },
+    name: 'blocking',
+    handleSignals: false,
+    logger: false,
+  });
+  const blocked = told('blocking', 'blocked', 1);
+  await bus.start();
+  await bus.transaction(({ publish }) => {
+    for (const n of [1, 2]) publish(Payment, { amount: `${n}` }, { id: `behind-${n}` });
+  });
+  await blocked;
+  await bus.stop();
+
+  const { status, stdout, stderr } = await malote(['outbox'], { cwd: blocking });
+  const document = await malote(['outbox', '--json'], { cwd: blocking });
+
+  assert.equal(status, 0, stderr);
+  assert.match(stdout, /^waiting 1\n.*\ndead {4}1\nrelayed 0\nblocked k\n$/);
+  assert.match(stderr, /a blocked key goes on after: malote dead redrive --outbox ID/);
+  assert.deepEqual((JSON.parse(document.stdout) as OutboxStats).blockedKeys, ['k']);
+});
 
 test('messages show finds what waits for the relay', async () => {
   const shown = await malote(['messages', 'show', 'waiting'], { cwd });

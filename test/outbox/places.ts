@@ -5,6 +5,8 @@ import { type Bus, createBus } from 'malote';
 import { sqlite, type SqliteTransaction } from 'malote/sqlite';
 
 export const quiet = { handleSignals: false, logger: false } as const;
+/** What an outbox says in which nothing is left. */
+export const none = { waiting: 0, oldestAt: null, dead: 0, blockedKeys: [] };
 let places = 0;
 
 /** A bill of an order that is not there is refused by the commit, and not before. */

@@ -9,7 +9,7 @@ import { virtualClock } from '../../src/testing/virtual-clock.ts';
 import type { Outgoing, PublishOutcome, Queue } from '../../src/transport/transport.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { listenTo } from '../support/transitions.ts';
-import { type Place, placeIn, quiet } from './places.ts';
+import { none, type Place, placeIn, quiet } from './places.ts';
 
 const folder = temporaryFolder();
 const Placed = message<{ n: number; key: string }>('order.placed', { orderBy: ({ key }) => key });
@@ -178,7 +178,7 @@ test('what a relay that died had sent and not marked is sent again, and is there
     seen.filter((n) => !odd(n)),
     [2, 4, 6],
   );
-  assert.deepEqual(await bus.outbox.stats(), { waiting: 0, oldestAt: null, dead: 0, relayed: 6 });
+  assert.deepEqual(await bus.outbox.stats(), { ...none, relayed: 6 });
 });
 
 test('a relay that wakes up after its lease repeats what others sent, and changes nothing', async () => {

@@ -15,7 +15,7 @@ interface Place {
   readonly values: Readonly<Record<string, unknown>>;
 }
 
-const { subscription, waiting, handling, retry, rate, drain, ...bus } = defaults;
+const { subscription, waiting, handling, retry, rate, relaying, drain, ...bus } = defaults;
 const { lockTtl, lockWait, ...cache } = cacheDefaults;
 const none = { text: 'no limit' };
 
@@ -25,8 +25,9 @@ const places: readonly Place[] = [
     types: [
       ['src/runtime/bus.ts', 'CommonBusOptions'],
       ['src/runtime/bus.ts', 'StoredBusOptions'],
+      ['src/runtime/options.ts', 'RelayOptions', 'relay.'],
     ],
-    values: bus,
+    values: { ...bus, ...under('relay', relaying) },
   },
   {
     heading: '## Consume',

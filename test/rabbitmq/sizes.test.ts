@@ -31,6 +31,9 @@ const Built = message<{ parts: number }>('built', {
   orderBy: () => 'all',
   waitFor: ({ parts }) => longFacts(parts),
 });
+const Sent = message<{ name: string; text: string }>('sent', {
+  orderBy: ({ name }) => name.slice(0, 1),
+});
 const Noted = message<{ text: string }>('noted', { orderBy: ({ text }) => text });
 
 /** 512 characters, and three times as many bytes. */
@@ -286,6 +289,46 @@ overRabbitmq(
       assert.deepEqual(handled, [0, 1]);
       await bus.stop();
       db.close();
+      await subject.remove?.();
+    });
+
+    test('a relay that blocks sends nothing behind what does not fit', { timeout }, async () => {
+      const subject = all.engine();
+      const file = join(folder, 'blocking.db');
+      const settings = { name: 'blocking', handleSignals: false, logger: false } as const;
+      const told = listenTo('blocking');
+      const handled: string[] = [];
+      const bus = createBus({
+        engine: subject.make(),
+        store: sqlite(file),
+        relay: { onDead: 'block' },
+        ...settings,
+      });
+      bus.consume(Sent, { name: 'letters' }, ({ data }) => void handled.push(data.name));
+      await bus.start();
+      const send = (...names: readonly string[]): Promise<void> =>
+        bus.transaction(({ publish }) => {
+          for (const name of names) {
+            const text = name.endsWith('large') ? 'x'.repeat(2 * mostBytes) : '';
+            publish(Sent, { name, text }, { id: name });
+          }
+        });
+
+      // The first is refused by the server, with the channel; the second before it is sent.
+      await send('a 1', 'a large', 'a 2', 'b 1');
+      await told.count('blocked', 1);
+      await send('c 1', 'c large', 'c 2', 'b 2');
+      await told.count('blocked', 2);
+      await told.count('acked', 4);
+
+      assert.deepEqual(handled.toSorted(), ['a 1', 'b 1', 'b 2', 'c 1']);
+      const { blockedKeys, waiting, dead } = await bus.outbox.stats();
+      assert.deepEqual([blockedKeys.toSorted(), waiting, dead], [['a', 'c'], 2, 2]);
+      assert.equal(await bus.messages.cancel('a large'), 'cancelled');
+      assert.equal(await bus.messages.cancel('c large'), 'cancelled');
+      await told.count('acked', 6);
+      assert.deepEqual(handled.slice(4).toSorted(), ['a 2', 'c 2']);
+      await bus.stop();
       await subject.remove?.();
     });
   },

@@ -20,6 +20,8 @@ const Waiting = message<{ readonly customerId: string }>('waiting', {
   waitFor: ({ customerId }) => customer(customerId),
 });
 
+const apart = () => ({ engine: memory(), store: sqlite('never-opened.db') });
+
 function newBus(): Bus {
   return createBus({ engine: memory(), ...quiet });
 }
@@ -225,6 +227,30 @@ const mistakes: readonly (readonly [string, (bus: Bus) => unknown, string, RegEx
     () => createBus(loose({ engine: memory(), relay: false })),
     'OPTION_INVALID',
     /relay must be absent/,
+  ],
+  [
+    'an option of the relay, misspelt',
+    () => createBus({ ...apart(), relay: loose({ onDaed: 'block' }) }),
+    'OPTION_UNKNOWN',
+    /^createBus: relay has no option "onDaed"; did you mean "onDead"\?$/,
+  ],
+  [
+    'an option of the relay, a level too high',
+    () => createBus(loose({ ...apart(), onDead: 'block' })),
+    'OPTION_UNKNOWN',
+    /^createBus has no option "onDead"; did you mean "relay\.onDead"\?$/,
+  ],
+  [
+    'a relay that diverts',
+    () => createBus({ ...apart(), relay: loose({ onDead: 'divert' }) }),
+    'OPTION_INVALID',
+    /^createBus: relay\.onDead must be "skip" or "block", got "divert"$/,
+  ],
+  [
+    'a word for the options of the relay',
+    () => createBus({ ...apart(), relay: loose('block') }),
+    'OPTION_INVALID',
+    /^createBus: relay must be true, false, or options such as \{ onDead: 'block' \}, got "block"$/,
   ],
   [
     'a function as engine',

@@ -56,7 +56,7 @@ function allIn(broker: Engine, database: Database): Engine {
     ...remembering(broker, { open: () => Promise.reject(new Error('opened by a connection')) }),
     async open(host) {
       const kept = await store.open(host);
-      await prepareOutbox(kept);
+      await prepareOutbox(kept, 'skip');
       const engine = remembering(broker, { open: async () => kept });
       const transport = await engine.open({ ...host, facts: async () => kept.facts! });
       const relay = createRelay({

@@ -1,7 +1,7 @@
 /** `malote outbox`: what the store holds that the engine has not confirmed yet. */
 
 import type { Command } from '../command.ts';
-import { time } from '../output.ts';
+import { few, time } from '../output.ts';
 
 export const outbox: Command = {
   words: ['outbox'],
@@ -11,13 +11,16 @@ export const outbox: Command = {
   examples: ['outbox --json'],
   async run({ bus, output }) {
     const stats = await bus.outbox.stats();
+    const isBlocked = stats.blockedKeys.length > 0;
     await output.data(stats, () => [
       `waiting ${stats.waiting}`,
       `since   ${time(stats.oldestAt)}`,
       `dead    ${stats.dead}`,
       `relayed ${stats.relayed}`,
+      ...(isBlocked ? [`blocked ${few(stats.blockedKeys)}`] : []),
     ]);
     if (stats.dead > 0) output.words('the engine refused some for good: malote dead list --outbox');
+    if (isBlocked) output.words('a blocked key goes on after: malote dead redrive --outbox ID');
     return 'done';
   },
 };

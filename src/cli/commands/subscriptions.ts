@@ -2,7 +2,7 @@
 
 import type { SubscriptionView } from '../../index.ts';
 import type { Command } from '../command.ts';
-import type { Columns } from '../output.ts';
+import { type Columns, few } from '../output.ts';
 
 type Figure = keyof SubscriptionView['stats'];
 
@@ -29,7 +29,7 @@ const columns: Columns<SubscriptionView> = [
       ] as const,
   ),
   ['CONSUMERS', ({ consumers }) => String(consumers), 'figure'],
-  ['BLOCKED KEYS', ({ blockedKeys }) => blocked(blockedKeys)],
+  ['BLOCKED KEYS', ({ blockedKeys }) => few(blockedKeys)],
   ['PARTITIONS', ({ partitions }) => owners(partitions)],
 ];
 
@@ -47,12 +47,6 @@ export const subscriptions: Command = {
     return 'done';
   },
 };
-
-function blocked(keys: readonly string[]): string {
-  if (keys.length === 0) return '-';
-  const more = keys.length > 3 ? `, and ${keys.length - 3} more` : '';
-  return `${keys.slice(0, 3).join(', ')}${more}`;
-}
 
 /** How many each process has: `4 of host/4711, 3 of host/4712, 1 of nobody`. */
 function owners(partitions: SubscriptionView['partitions']): string {

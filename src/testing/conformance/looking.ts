@@ -148,6 +148,37 @@ export const looking: readonly ConformanceCase[] = [
     },
   },
   {
+    id: 'cancel-one-subscription',
+    promise: 'G16',
+    title: 'a message that is cancelled in one subscription stays in the others',
+    needs: { lookup: true },
+    async run(harness) {
+      const connection = await harness.open();
+      await connection.subscribe({ name: 'billing' }, { name: 'mailing' });
+      const { store } = connection;
+      await connection.publish(...messages('k', ['a', 'b']));
+      await connection.publish({ id: 'late', key: 'k', delayMs: 60_000 });
+      await connection.publish({ id: 'kept', topic: 'of nobody' });
+
+      assert.equal(await store.cancel('a', 'billing'), 'cancelled');
+      assert.equal(await store.cancel('late', 'billing'), 'cancelled');
+      for (const id of ['a', 'late', 'kept']) {
+        assert.equal(await store.cancel(id, 'billing'), 'not-found', id);
+        assert.equal(await store.cancel(id, 'unknown'), 'not-found', id);
+      }
+
+      const billing = connection.consume('billing');
+      assert.deepEqual(idsOf(await drain({ connection, consumer: billing }, 1)), ['b']);
+      const mailing = connection.consume('mailing');
+      assert.deepEqual(idsOf(await drain({ connection, consumer: mailing }, 2)), ['a', 'b']);
+      await harness.clock.advance(60_000);
+      assert.deepEqual(idsOf(await drain({ connection, consumer: mailing }, 1)), ['late']);
+      billing.grant(1);
+      await billing.nothing();
+      await expectState(connection, 'kept', 'ready');
+    },
+  },
+  {
     id: 'pages-of-dead',
     promise: 'G16',
     title: 'dead letters are listed page by page, without gap or repetition, also while some come',

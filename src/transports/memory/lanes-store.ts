@@ -35,16 +35,27 @@ export function getViews(server: Server, id: string, step: Step): MessageView[] 
   return views;
 }
 
-export function cancelOne(server: Server, id: string, step: Step): CancelOutcome {
+export interface Cancelling {
+  readonly id: string;
+  /** Undefined for whoever has it. */
+  readonly subscription: string | undefined;
+}
+
+export function cancelOne(
+  server: Server,
+  { id, subscription }: Cancelling,
+  step: Step,
+): CancelOutcome {
   let outcome: CancelOutcome = 'not-found';
   const kept = server.catalog.keptById.get(id);
-  if (kept !== undefined) {
+  if (kept !== undefined && subscription === undefined) {
     dropKept(server.catalog, kept);
     rememberFromEnd(server.repetitions, kept, step.now);
     finish(server.finished, cancelledView(viewOfKept(kept, step.now), step), step);
     outcome = 'cancelled';
   }
-  for (const served of server.catalog.byName.values()) {
+  for (const [name, served] of server.catalog.byName) {
+    if ((subscription ?? name) !== name) continue;
     const cancelled = cancelIn(server, { served, id }, step);
     if (cancelled === 'cancelled' || outcome === 'not-found') outcome = cancelled;
   }

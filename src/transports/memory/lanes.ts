@@ -59,7 +59,7 @@ const redriveChunk = 1_000;
 function storeOf(server: Server, session: LanesSession): Store {
   return {
     get: async (id) => getViews(server, id, session.act()),
-    cancel: async (id) => cancelOne(server, id, session.act()),
+    cancel: async (id, subscription) => cancelOne(server, { id, subscription }, session.act()),
     async dead(query) {
       session.act();
       return pageOfDead(server.dead, query);

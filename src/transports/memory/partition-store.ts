@@ -61,7 +61,7 @@ export interface Looking {
 export function storeOf({ broker, host, act }: Looking): Store {
   return {
     get: async (id) => getViews(broker, id, act()),
-    cancel: async (id) => cancelOne(broker, id, act()),
+    cancel: async (id, subscription) => cancelOne(broker, { id, subscription }, act()),
     async dead(query) {
       act();
       return pageOfDead(broker.dead, query);
@@ -112,15 +112,26 @@ function getViews(broker: Broker, id: string, step: Step): MessageView[] {
   return views;
 }
 
-function cancelOne(broker: Broker, id: string, step: Step): CancelOutcome {
+interface Cancelling {
+  readonly id: string;
+  /** Undefined for whoever has it. */
+  readonly subscription: string | undefined;
+}
+
+function cancelOne(
+  broker: Broker,
+  { id, subscription: only }: Cancelling,
+  step: Step,
+): CancelOutcome {
   let outcome: CancelOutcome = 'not-found';
   const kept = broker.catalog.keptById.get(id);
-  if (kept !== undefined) {
+  if (kept !== undefined && only === undefined) {
     dropKept(broker.catalog, kept);
     finish(broker.finished, cancelledView(viewOfKept(kept, step.now), step), step);
     outcome = 'cancelled';
   }
-  for (const subscription of broker.catalog.byName.values()) {
+  for (const [name, subscription] of broker.catalog.byName) {
+    if ((only ?? name) !== name) continue;
     for (const cancelled of cancelIn(broker, subscription, { id, step })) {
       if (cancelled === 'cancelled' || outcome === 'not-found') outcome = cancelled;
     }

@@ -2,6 +2,7 @@
 
 import { systemClock } from '../../clock.ts';
 import { MaloteError } from '../../errors.ts';
+import { type Stopped, stopBehind, stoppedAt } from '../../transport/forward.ts';
 import type { Outgoing, PublishOutcome } from '../../transport/transport.ts';
 import { notSent } from './failures.ts';
 import type { Wire } from './line.ts';
@@ -26,30 +27,28 @@ export function publish(
   batch: readonly Outgoing[],
   { now, isRelayed }: { readonly now: number; readonly isRelayed: boolean },
 ): Promise<readonly PublishOutcome[]> {
-  // Behind one that found no room, or was not stored, a relay stores nothing of its key.
-  const shut = new Map<string, string>();
-  const failed = new Set<string>();
+  const stopped: Stopped | null = isRelayed ? new Map() : null;
+  const before = (message: Outgoing): PublishOutcome | undefined =>
+    stopped === null ? undefined : stoppedAt(stopped, message);
   return new Promise((resolve) => {
     const outcomes: PublishOutcome[] = [];
     let left = batch.length;
     if (left === 0) resolve(outcomes);
     batch.forEach((message, index) => {
       const answer = (outcome: PublishOutcome): void => {
+        if (stopped !== null) stopBehind(stopped, message, outcome);
         outcomes[index] = outcome;
         left -= 1;
         if (left === 0) resolve(outcomes);
       };
-      const { key } = message;
-      const full = (key === null ? null : shut.get(key)) ?? outlet.depths.firstFull([message]);
-      if (full !== null && isRelayed && key !== null) shut.set(key, full);
-      if (full !== null) {
-        answer(fullOf(outlet.registry, full));
-        return;
-      }
-      const isWanted = (): boolean => !isRelayed || key === null || !failed.has(key);
+      const known = before(message);
+      if (known !== undefined) return answer(known);
+      const full = outlet.depths.firstFull([message]);
+      if (full !== null) return answer(fullOf(outlet.registry, full));
+      // One that is refused while this is on its way stops it where it would be sent again.
+      const isWanted = (): boolean => before(message) === undefined;
       const kept = outlet.registry.byTopic.has(message.topic) ? stored : storedForNobody;
       put(outlet, { message, now, isWanted }, (error) => {
-        if (error !== null && key !== null) failed.add(key);
         answer(error === null ? kept : failureOf(error, message));
       });
     });

@@ -15,15 +15,18 @@ import type { Session } from './session.ts';
 import { forgetFailures, forgetStory } from './story.ts';
 import type { Subscription } from './topology.ts';
 
-export function cancel(session: Session, id: string): CancelOutcome {
+/** @param only - the number of a subscription; null for whoever has it */
+export function cancel(session: Session, id: string, only: number | null): CancelOutcome {
   const { views, ledger } = session;
   const { shelves } = ledger;
+  const meant = (number: number): Subscription | undefined =>
+    only === null || number === only ? ledger.topology.byNumber.get(number) : undefined;
   const cancelled: number[] = [];
   let isLeased = false;
   // The dead head of a blocked lane is in two tables; as a dead letter it goes first.
   for (const letter of views.deadNamed.all(id, -1, mostAtOnce)) {
     const [row, number, lane, key, topic, , , attempt, acceptedAt] = letter;
-    const subscription = ledger.topology.byNumber.get(number);
+    const subscription = meant(number);
     if (subscription === undefined) continue;
     const gone = { row, id, topic, key, attempt, acceptedAt };
     cancelDead(session, subscription, { cancelled: gone, lane });
@@ -31,15 +34,15 @@ export function cancel(session: Session, id: string): CancelOutcome {
   }
   for (const message of findMessages(session, id)) {
     const number = subscriptionOf(message[0]);
-    const subscription = ledger.topology.byNumber.get(number);
+    const subscription = meant(number);
     if (subscription === undefined) continue;
     if (cancelMessage(session, subscription, { id, message })) cancelled.push(number);
     else isLeased = true;
   }
   for (const [row, number, , acceptedAt, topic, key] of views.later.all(id)) {
-    shelves.removeLater.run(row);
-    const subscription = ledger.topology.byNumber.get(number);
+    const subscription = meant(number);
     if (subscription === undefined) continue;
+    shelves.removeLater.run(row);
     const tally = tallyOf(ledger, subscription);
     tally.scheduled -= 1;
     tally.cancelled += 1;
@@ -53,7 +56,7 @@ export function cancel(session: Session, id: string): CancelOutcome {
     });
     cancelled.push(number);
   }
-  for (const [row] of views.kept.all(id)) {
+  for (const [row] of only === null ? views.kept.all(id) : []) {
     shelves.removeKept.run(row);
     cancelled.push(noSubscription);
   }

@@ -35,7 +35,11 @@ export interface StoreDoors {
 export function createStore({ run, read, now }: StoreDoors): Store {
   return {
     get: (id) => read((session) => viewsOf(session, id, now())),
-    cancel: (id) => run((session) => cancel(session, id)),
+    cancel: (id, name) =>
+      run((session) => {
+        const only = numberOf(session, name ?? null);
+        return only === undefined ? 'not-found' : cancel(session, id, only);
+      }),
     dead: (query) => read((session) => deadPage(session, query)),
     redrive: (query) => redrive(run, query),
     waiting: (query) => read((session) => waitingPage(session, query)),

@@ -46,6 +46,11 @@ export const lookingMutants: readonly Mutant[] = [
     }),
   },
   {
+    name: 'a message is cancelled wherever it is, in whichever subscription it was to be',
+    caughtBy: ['cancel-one-subscription'],
+    plant: (sound) => ({ cancel: (id) => sound.cancel(id) }),
+  },
+  {
     name: 'a page leaves out its last item',
     caughtBy: ['pages-of-dead', 'pages-of-waiting'],
     plant: (sound) => ({

@@ -75,7 +75,7 @@ function stepsOf({ queue, store, join, effects, coordination, close, abandon }: 
     settle: (batch) => queue.settle(batch),
     mark: (changes) => queue.mark(changes),
     get: (id) => store.get(id),
-    cancel: (id) => store.cancel(id),
+    cancel: (id, subscription) => store.cancel(id, subscription),
     dead: (query) => store.dead(query),
     redrive: (which) => store.redrive(which),
     waiting: (query) => store.waiting(query),
