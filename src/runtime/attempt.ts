@@ -30,6 +30,8 @@ import type { ReleaseReason, Transition } from './transition.ts';
 export interface Attempt extends Links<Attempt>, Committing {
   /** The lane it is the head of; null without order, or once the lane is no longer ours. */
   lane: Lane | null;
+  /** Whether its handler was called: only then it is spent. */
+  isBegun: boolean;
   /** Monotonic; while nobody hears the ordinary, that of the first that began in the same go. */
   readonly startedAt: number;
   /** Where its deadline is kept, while it runs. */
@@ -85,6 +87,7 @@ export function createAttempts(options: AttemptOptions): Attempts {
       delivery,
       lane,
       context: new AttemptContext(delivery, logger, envelope),
+      isBegun: false,
       startedAt: events.heard ? clock.monotonic() : goAt,
       interruption: 'none',
       effect: null,
@@ -142,6 +145,7 @@ export function createAttempts(options: AttemptOptions): Attempts {
       events.emit({ kind: 'started', id, type, subscription, attempt: number });
     }
     if (inbox !== null) attempt.context.commit = committing(attempt, inbox, message);
+    attempt.isBegun = true;
     let answer: unknown;
     try {
       answer = options.handle(message, attempt.context);
@@ -319,9 +323,10 @@ export function createAttempts(options: AttemptOptions): Attempts {
   }
 
   function die(attempt: Attempt, reason: DeadReason, failure: Failure | null): void {
-    const { delivery } = attempt;
+    const { delivery, isBegun } = attempt;
+    const attempts = isBegun ? delivery.attempt : delivery.attempt - 1;
     const dead: Transition = { kind: 'dead', reason, failure, ...ended(attempt) };
-    end(attempt, { kind: 'dead-letter', delivery, reason, failure }, dead);
+    end(attempt, { kind: 'dead-letter', delivery, reason, failure, attempts }, dead);
   }
 
   function release(attempt: Attempt, afterMs: number, why: ReleaseReason): void {
@@ -355,8 +360,8 @@ function isDecided({ interruption }: Attempt): boolean {
 const nothing: readonly never[] = [];
 const notStarted: Start = { at: 0 };
 
+/** Of a message that waited in vain the reason says all: nothing failed. */
 const arrivalFailures: Partial<Record<DeadReason, Failure>> = {
-  'dependency-timeout': { name: 'DependencyTimeout', message: 'its facts did not come in time' },
   crashed: { name: 'Crashed', message: 'its process died while it ran, alone' },
 };
 

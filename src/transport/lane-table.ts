@@ -302,7 +302,7 @@ export const longestHistory = 100;
 export function record(
   entry: Pick<Entry, 'attempt' | 'story'>,
   step: Step,
-  line: { readonly event: JournalEntry['event']; readonly detail?: string | null },
+  line: Pick<JournalEntry, 'event'> & Partial<Pick<JournalEntry, 'attempt' | 'detail'>>,
 ): void {
   if (!step.journal) return;
   const { history } = storyOf(entry);
@@ -310,7 +310,7 @@ export function record(
   history.push({
     at: step.now,
     event: line.event,
-    attempt: entry.attempt,
+    attempt: line.attempt ?? entry.attempt,
     detail: line.detail ?? null,
   });
 }

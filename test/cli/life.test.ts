@@ -1,7 +1,7 @@
 /** `malote messages show` on a message that is done, where the journal keeps all. */
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { createBus, fixed, message } from 'malote';
+import { createBus, dependency, fixed, message } from 'malote';
 import { sqlite } from 'malote/sqlite';
 import { test } from 'vitest';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -33,6 +33,53 @@ test('a done message is shown with its whole life, as text and as JSON', async (
     ['delivered', 'retried', 'delivered', 'acked'],
   );
 });
+
+test('a message that waited in vain is shown with no attempt, and its reason once', async () => {
+  const cwd = projectIn(temporaryFolder(), 'vain', exporting(`sqlite('malote.db')`));
+  await waitInVain(join(cwd, 'malote.db'));
+
+  const shown = await malote(['messages', 'show', 'p-1'], { cwd });
+  const letter = await malote(['dead', 'show', 'p-1'], { cwd });
+
+  const at = String.raw`\d{4}-\d\d-\d\dT[\d:.]+Z`;
+  const life = [
+    'payment\\.requested p-1: dead in ledger',
+    '  attempts 0, key 5, reason dependency-timeout',
+    `  ${at}  accepted`,
+    `  ${at}  parked: customer:5`,
+    `  ${at}  died`,
+  ];
+  assert.match(shown.stdout, new RegExp(`^${life.join('\n')}\n$`));
+  const death = [
+    'payment\\.requested p-1: dead in ledger',
+    '  reason dependency-timeout, attempts 0, key 5',
+    `  ${at}  accepted`,
+    `  ${at}  died`,
+    '  body: .*',
+  ];
+  assert.match(letter.stdout, new RegExp(`^${death.join('\n')}\n$`));
+});
+
+/** A payment whose customer does not come in time. */
+async function waitInVain(file: string): Promise<void> {
+  const customer = dependency('customer');
+  const Payment = message<{ customerId: string }>('payment.requested', {
+    orderBy: ({ customerId }) => customerId,
+    waitFor: ({ customerId }) => customer(customerId),
+  });
+  const bus = createBus({
+    engine: sqlite(file),
+    name: 'vain',
+    handleSignals: false,
+    logger: false,
+  });
+  const died = told('vain', 'dead', 1);
+  bus.consume(Payment, { name: 'ledger', waiting: { deadline: '50ms' } }, () => {});
+  await bus.start();
+  await bus.publish(Payment, { customerId: '5' }, { id: 'p-1' });
+  await died;
+  await bus.stop();
+}
 
 /** A payment that succeeds at the second try. */
 async function live(file: string): Promise<void> {

@@ -121,7 +121,9 @@ test('what malote says of an attempt has its code and figures, and no place insi
     message: 'attempt 1 took longer than its time-out of 200 ms',
     code: 'TIMED_OUT',
   });
+  assert.equal(timedOut?.attempts, 1);
   assert.equal(invalid?.reason, 'invalid');
+  assert.equal(invalid.attempts, 0, 'its handler was never called');
   assert.equal(invalid.lastFailure?.code, 'DATA_INVALID');
   assert.match(invalid.lastFailure.message, /^data of counted is invalid: it does not fit .* n: /);
   assert.deepEqual(Object.keys(invalid.lastFailure).toSorted(), ['code', 'message', 'name']);

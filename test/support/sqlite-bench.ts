@@ -173,7 +173,7 @@ export function ack(delivery: Delivery): Settlement {
 
 export function deadLetter(delivery: Delivery): Settlement {
   const failure = { name: 'Refused', message: delivery.id };
-  return { kind: 'dead-letter', delivery, reason: 'gave-up', failure };
+  return { kind: 'dead-letter', delivery, reason: 'gave-up', failure, attempts: delivery.attempt };
 }
 
 export function idsOf(of: readonly { readonly id: string }[]): string[] {

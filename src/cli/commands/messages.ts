@@ -23,6 +23,8 @@ export const messagesShow: Command = {
   },
 };
 
+type Entry = MessageView['history'][number];
+
 function life(view: MessageView): string[] {
   const { topic, id, subscription, state, key, reason, attempts, waitingFor, readyAt } = view;
   const facts = [
@@ -38,10 +40,18 @@ function life(view: MessageView): string[] {
       : `${topic} ${id}: ${state} in ${subscription ?? 'no subscription yet'}`,
     `  ${facts.join(', ')}`,
     `  ${time(view.acceptedAt)}  accepted`,
-    ...view.history.map(({ at, event, attempt, detail }) => {
-      // Where it was thrown stands with the dead letter.
-      const more = detail === null ? '' : `: ${detail.split('\n', 1)[0]}`;
-      return `  ${time(at)}  ${event}, attempt ${attempt}${more}`;
-    }),
+    ...view.history.map((entry) => `  ${time(entry.at)}  ${happened(entry, reason)}`),
   ];
+}
+
+/** The reason of its death stands above. */
+function happened({ event, attempt, detail }: Entry, reason: MessageView['reason']): string {
+  // What waits for a fact is at no attempt, nor is what died before its handler was called.
+  const isWait = event === 'parked' || event === 'woken';
+  const which = isWait || attempt === 0 ? '' : `, attempt ${attempt}`;
+  // Where it was thrown stands with the dead letter.
+  const [first = ''] = (detail ?? '').split('\n', 1);
+  const isSaid = event === 'died' && reason !== null && first.startsWith(reason);
+  const more = isSaid ? first.slice(reason.length).replace(/^: /, '') : first;
+  return `${event}${which}${more === '' ? '' : `: ${more}`}`;
 }

@@ -147,6 +147,35 @@ export const deadLetters: readonly ConformanceCase[] = [
     },
   },
   {
+    id: 'dead-unbegun',
+    promise: 'G8',
+    title: 'a message that died before its handler was called shows no attempt',
+    needs: {},
+    async run(harness) {
+      const { connection, consumer } = await harness.start({ waitingDeadlineMs: 20_000 });
+      const facts = ['customer:1'];
+      await connection.publish({ id: 'm', key: 'k', facts }, { id: 'n', facts });
+      await harness.clock.advance(20_000);
+      for (const delivery of await consumer.receive(2)) {
+        const death = deadLetter(delivery, 'dependency-timeout', null);
+        await connection.settled({ ...death, attempts: 0 });
+      }
+
+      const letters = await deadOf(connection);
+      assert.deepEqual(
+        new Map(letters.map(({ id, attempts, lastFailure }) => [id, [attempts, lastFailure]])),
+        new Map([
+          ['m', [0, null]],
+          ['n', [0, null]],
+        ]),
+      );
+      const view = await expectState(connection, 'm', 'dead');
+      if (view === null) return;
+      const { event, attempt } = view.history.at(-1)!;
+      assert.deepEqual([view.attempts, event, attempt], [0, 'died', 0]);
+    },
+  },
+  {
     id: 'dead-block',
     promise: 'G8',
     title: 'where a dead message blocks, its key stands still and is shown; others go on',

@@ -83,8 +83,8 @@ export function deadLetter(
   delivery: Delivery,
   reason: DeadReason = 'gave-up',
   failure: Failure | null = { name: 'Refused', message: `${delivery.id} was refused` },
-): Settlement {
-  return { kind: 'dead-letter', delivery, reason, failure };
+): Extract<Settlement, { kind: 'dead-letter' }> {
+  return { kind: 'dead-letter', delivery, reason, failure, attempts: delivery.attempt };
 }
 
 export function idsOf(of: readonly { readonly id: string }[]): string[] {

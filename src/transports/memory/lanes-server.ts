@@ -322,7 +322,7 @@ export interface Burial {
 
 export function buryEntry(server: Server, burial: Burial, step: Step): void {
   const { subscription, entry, reason, attempts } = burial;
-  record(entry, step, { event: 'died', detail: reason });
+  record(entry, step, { event: 'died', attempt: attempts, detail: reason });
   const { message, key, acceptedAt, story } = entry;
   const diedAt = step.now;
   bury(server.dead, { subscription, message, key, acceptedAt, diedAt, attempts, reason, story });

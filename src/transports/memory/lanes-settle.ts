@@ -102,12 +102,12 @@ function deadLetter(
   { served, entry, settlement }: Settling<'dead-letter'>,
   step: Step,
 ): void {
-  const { reason, failure } = settlement;
+  const { reason, failure, attempts } = settlement;
   const subscription = served.spec.name;
   const { claimant } = entry.lease!;
   noteFailure(entry, failure);
   const death = die(served.table, entry, step);
-  buryEntry(server, { subscription, entry, reason, attempts: entry.attempt }, step);
+  buryEntry(server, { subscription, entry, reason, attempts }, step);
   for (const follower of death.diverted) divert(server, { subscription, entry: follower }, step);
   if (death.effect === 'blocked') {
     const key = entry.key ?? '';

@@ -90,7 +90,7 @@ function ack(delivery: Delivery): Settlement {
 }
 
 function dies(delivery: Delivery): Settlement {
-  return { kind: 'dead-letter', delivery, reason: 'gave-up', failure };
+  return { kind: 'dead-letter', delivery, reason: 'gave-up', failure, attempts: delivery.attempt };
 }
 
 /** Acks whatever comes until the message with this id is out. */

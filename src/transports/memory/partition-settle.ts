@@ -180,13 +180,13 @@ function deadLetter(context: PartitionContext, applying: Applying, step: Step): 
   const { settlement, found, dead } = applying;
   const { member, hold, entry } = found;
   if (settlement.kind !== 'dead-letter') return;
-  const { reason, failure } = settlement;
+  const { reason, failure, attempts } = settlement;
   const { claimant } = entry.lease!;
   noteFailure(entry, failure);
   const death = die(hold.table, entry, step);
   const shuts =
     death.effect === 'none' ? null : death.effect === 'blocked' ? 'blocked' : 'diverting';
-  buryEntry(member, entry, { step, reason, attempts: entry.attempt, shuts });
+  buryEntry(member, entry, { step, reason, attempts, shuts });
   dead.push(() => finishSource(member, entry));
   for (const follower of death.diverted) {
     divert(member, follower, step);
@@ -233,7 +233,7 @@ interface Burying {
 function buryEntry(member: PartitionMember, entry: Entry, burying: Burying): void {
   const { context, subscription, sources } = member;
   const { step, reason, attempts, shuts } = burying;
-  record(entry, step, { event: 'died', detail: reason });
+  record(entry, step, { event: 'died', attempt: attempts, detail: reason });
   const { message, key, acceptedAt, story, tag } = entry;
   const source = sources.get(tag);
   const isReturned = source !== undefined && source.record !== null;

@@ -187,13 +187,13 @@ async function deadLetter(
   { member, hold, source, entry }: Found,
   step: Step,
 ): Promise<void> {
-  const { reason, failure } = settlement;
+  const { reason, failure, attempts } = settlement;
   const { context, registered } = member;
   const { claimant } = entry.lease!;
   noteFailure(entry, failure);
   const death = die(hold.table, entry, step);
   const isShutting = death.effect !== 'none';
-  const burying = [bury(source, entry, { step, reason, attempts: entry.attempt, isShutting })];
+  const burying = [bury(source, entry, { step, reason, attempts, isShutting })];
   for (const follower of death.diverted) burying.push(divert(member, follower, step));
   if (death.effect === 'blocked') {
     const { name } = registered;
@@ -242,7 +242,7 @@ async function bury(source: Source, entry: Entry, burying: Burying): Promise<voi
   const turn = turnOf(source);
   const shutting = entry.key === null ? undefined : source.hold.partition?.shuts.get(entry.key);
   if (isShutting && shutting !== undefined) shutting.last = turn;
-  record(entry, step, { event: 'died', detail: reason });
+  record(entry, step, { event: 'died', attempt: attempts, detail: reason });
   const note: DeadNote = {
     kind: 'dead',
     stamp: stampOf(step.now, context),

@@ -25,10 +25,10 @@ type Death = Extract<Settlement, { kind: 'dead-letter' }>;
 export function die(session: Session, standing: Standing, death: Death): void {
   const { ledger } = session;
   const { lease, delivery } = standing;
-  const { reason, failure } = death;
+  const { reason, failure, attempts } = death;
   const detail = failure === null ? reason : `${reason}: ${describe(failure)}`;
   if (failure !== null) noteFailure(ledger, delivery.tag, failure);
-  record(ledger, delivery.tag, { event: 'died', attempt: delivery.attempt, detail });
+  record(ledger, delivery.tag, { event: 'died', attempt: attempts, detail });
   const { onDead } = lease.subscription;
   if (delivery.key === null || onDead === 'skip') skip(session, standing, death);
   else if (onDead === 'block') block(session, standing, death);
@@ -88,7 +88,7 @@ function bury(
     lane,
     delivery.key,
     death.reason,
-    delivery.attempt,
+    death.attempts,
     ledger.now,
   );
 }

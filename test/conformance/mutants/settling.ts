@@ -157,6 +157,13 @@ export const settlingMutants: readonly Mutant[] = [
     }),
   },
   {
+    name: 'a dead message has spent the attempt that was never begun',
+    caughtBy: ['dead-unbegun'],
+    plant: settling((one): Settlement => {
+      return one.kind === 'dead-letter' ? { ...one, attempts: one.delivery.attempt } : one;
+    }),
+  },
+  {
     name: 'a dead message frees its key, whatever was asked for',
     caughtBy: [
       'dead-block',
