@@ -26,6 +26,7 @@ const most = 1_000_000;
 
 export function readCommand(args: readonly string[]): Command {
   try {
+    checkOptions(args);
     const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true });
     const roles = positionals.length === 0 ? allRoles : positionals.map(roleNamed);
     if (values.traffic === undefined) return { roles, traffic: null };
@@ -37,6 +38,17 @@ Usage: npm start                                  everything in one process
        npm start -- --traffic 5000 [--exit]       traffic, kills, and a ledger check
        npm run app | relay | worker | rates       one role`);
     process.exit(2);
+  }
+}
+
+/** Of a misspelt option, which one was meant. What else is wrong with them `parseArgs` says. */
+function checkOptions(args: readonly string[]): void {
+  const { tokens } = parseArgs({ args: [...args], options, strict: false, tokens: true });
+  for (const token of tokens) {
+    if (token.kind !== 'option' || token.name in options) continue;
+    const meant = Object.keys(options).find((name) => name.startsWith(token.name.slice(0, 2)));
+    const hint = meant === undefined ? '' : `; did you mean "--${meant}"?`;
+    throw new Error(`there is no option "${token.rawName}"${hint}`);
   }
 }
 

@@ -10,7 +10,7 @@ import { type Database, openDatabase } from './database.ts';
 import { createExchange } from './exchange.ts';
 import { endWithParent } from './end-with-parent.ts';
 import { type Fetch, type Listening, listen } from './listen.ts';
-import { sayWhatHappens } from './log.ts';
+import { logger, sayWhatHappens } from './log.ts';
 import { answer, Problem } from './problem.ts';
 import { createRates } from './rates-api.ts';
 import { type Engines, enginesOf, type Settings } from './settings.ts';
@@ -33,7 +33,7 @@ export async function serve(roles: readonly Role[], settings: Settings): Promise
   // The whole life of a payment can be looked up, where an engine finds a message by its id.
   const journal = engine.capabilities.lookup ? 'all' : 'exceptions';
   const relay = roles.includes('relay');
-  const bus = createBus({ engine, store, relay, journal, handleSignals: false });
+  const bus = createBus({ engine, store, relay, journal, logger, handleSignals: false });
   // The first transaction connects: malote makes the file, readable by its owner only.
   await bus.transaction(() => {});
   const database = openDatabase(file);
@@ -89,7 +89,8 @@ async function work(
   { ratesTtl, deadline }: Settings,
 ): Promise<Closable> {
   const rates = ratesUrl === null ? await listen(createRates({ delayMs: 50 }).fetch, 0) : null;
-  const sharing = cache === null ? null : createBus({ engine: cache, handleSignals: false });
+  const sharing =
+    cache === null ? null : createBus({ engine: cache, logger, handleSignals: false });
   const url = ratesUrl ?? `http://localhost:${rates?.port}`;
   const exchange = createExchange(sharing ?? bus, { url, ttl: ratesTtl });
   consume({ bus, database, exchange, deadline });

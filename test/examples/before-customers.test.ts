@@ -39,6 +39,7 @@ test('what was published before any consumer ever ran is processed by the first 
     payments.map((match) => match[1]),
     [first, second],
   );
+  assert.doesNotMatch(consumer.output, /^Customer 7 is registered\.$[^]*unknown/m);
   await consumer.interrupt();
 });
 

@@ -48,6 +48,10 @@ test('while the rates service fails payments wait for it', async () => {
   assert.equal((await service.until('p-1', 'booked')).amountEur, '9.23');
 
   assert.deepEqual(await callsOf(url), { total: 3, succeeded: 1 });
+  const { output } = service.program;
+  const failures = output.match(/^a cache could not load a value: rates: Error: .* 503$/gm);
+  assert.equal(failures?.length, 2, output);
+  assert.doesNotMatch(output, /exchange\.ts|"stack"/);
 });
 
 test('a currency without a rate declines the payment', async () => {

@@ -122,7 +122,11 @@ test('rates are kept where MALOTE_CACHE says', async () => {
 
 test.each([
   { args: ['bookkeeper'], problem: /there is no role "bookkeeper"\nUsage: npm start/ },
-  { args: ['--fast'], problem: /'--fast'.*\nUsage: npm start/s },
+  { args: ['--fast'], problem: /^there is no option "--fast"\nUsage: npm start/ },
+  {
+    args: ['--trafic', '10'],
+    problem: /^there is no option "--trafic"; did you mean "--traffic"\?\nUsage: npm start/,
+  },
 ])('what cannot be is refused: $args', async ({ args, problem }) => {
   const program = runExample('payments/main.ts', { folder, args, environment: inFiles('no/data') });
 
