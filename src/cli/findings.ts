@@ -4,14 +4,21 @@
  * that is given up, or something that stands still.
  */
 
-import type { Engine, MessageType, SubscriptionView } from '../index.ts';
+import type { Engine, MessageType, OutboxStats, SubscriptionView } from '../index.ts';
 import type { Config } from './index.ts';
+import { few } from './output.ts';
 
 export type Finding = Awaited<ReturnType<Engine['examine']>>[number];
 
+export interface Sight {
+  readonly subscriptions: readonly SubscriptionView[];
+  /** Null where there is none. */
+  readonly outbox: OutboxStats | null;
+}
+
 export function findingsOf(
   { engine, store, messages = [] }: Config,
-  subscriptions: readonly SubscriptionView[],
+  { subscriptions, outbox }: Sight,
 ): readonly Finding[] {
   return [
     ...messages.flatMap((type) => asked(type, [engine, ...(store === undefined ? [] : [store])])),
@@ -20,17 +27,23 @@ export function findingsOf(
     ...forgetting(messages, engine, store),
     ...messages.flatMap((type) => taken(type, subscriptions)),
     ...subscriptions.flatMap((one) => [...weakened(one, messages), ...standing(one)]),
+    ...(outbox === null ? [] : refusing(outbox)),
   ];
 }
 
 function asked({ name, dedupe }: MessageType, places: readonly Engine<unknown>[]): Finding[] {
   if (dedupe === undefined || places.some(({ capabilities }) => capabilities.dedupe)) return [];
-  return refused(`${name} has dedupe, and neither engine nor store remembers keys at publish`);
+  return refused(
+    `${name} has dedupe, and neither the engine nor a store remembers what was published: ` +
+      'give the configuration a store that does',
+  );
 }
 
 function storing(store: Engine<unknown>, engine: Engine<unknown>): Finding[] {
   if (!store.capabilities.transactions) {
-    return refused(`no publish can join a transaction of the store, which is ${store.name}`);
+    return refused(
+      `the store (${store.name}) is no database that a transaction of yours can be in`,
+    );
   }
   if (store.address !== engine.address) return [];
   return warning('the store is the engine itself: there is no outbox, and none is needed');
@@ -39,9 +52,9 @@ function storing(store: Engine<unknown>, engine: Engine<unknown>): Finding[] {
 function lasting({ capabilities }: Engine<unknown>): Finding[] {
   switch (capabilities.survives) {
     case 'nothing':
-      return warning('accepted messages survive nothing: this engine is for tests');
+      return warning('messages are lost when the process ends: this engine is for tests');
     case 'process-crash':
-      return warning('power loss may take the messages that were accepted last');
+      return warning('a power loss may take the messages that were accepted last');
     case 'power-loss':
       return [];
   }
@@ -58,13 +71,13 @@ function forgetting(
   const waiting = messages.find(({ waitFor }) => waitFor !== undefined);
   if (waiting === undefined || isKeptApart) return [];
   if (survives !== 'power-loss' || factsSurvive === 'power-loss') return [];
-  const sentence = `power loss may take the facts confirmed last, and ${waiting.name} waits`;
+  const sentence = `a power loss may take the last facts, and ${waiting.name} waits for some`;
   return warning(`${sentence}; a store keeps them`);
 }
 
 function taken({ name }: MessageType, subscriptions: readonly SubscriptionView[]): Finding[] {
   if (subscriptions.some(({ topics }) => topics.includes(name))) return [];
-  return warning(`${name} has no subscription: it is kept for the first one to come`);
+  return warning(`nobody subscribes to ${name}: its messages are kept for the first who does`);
 }
 
 /** What a subscription gives up that a type asks for. */
@@ -97,11 +110,28 @@ function standing(one: SubscriptionView): Finding[] {
       : []),
     ...(paused ? warning(`${name} is paused: it keeps what comes and delivers nothing`) : []),
     ...(blockedKeys.length > 0
-      ? warning(`keys of ${name} stand still behind a dead head; redrive or cancel it`)
+      ? warning(
+          `keys of ${name} stand still behind a dead letter (${few(blockedKeys)}): ` +
+            'malote dead list, then malote dead redrive ID',
+        )
       : []),
     ...(stats.dead > 0 ? warning(`${name} has ${stats.dead} dead: malote dead list`) : []),
     ...(stats.depth >= maxDepth * nearlyFull
       ? warning(`${name} is nearly full: ${stats.depth} of ${maxDepth}, then QUEUE_FULL`)
+      : []),
+  ];
+}
+
+function refusing({ dead, blockedKeys }: OutboxStats): Finding[] {
+  return [
+    ...(blockedKeys.length > 0
+      ? warning(
+          `keys of the outbox stand still behind what the engine refused (${few(blockedKeys)}): ` +
+            'malote dead redrive --outbox ID',
+        )
+      : []),
+    ...(dead > 0
+      ? warning(`the engine refused ${dead} of the outbox: malote dead list --outbox`)
       : []),
   ];
 }

@@ -1,6 +1,6 @@
 /** The doctor refuses what would break a promise, and warns of what is given up or stands still. */
 import assert from 'node:assert/strict';
-import { type Engine, message, type SubscriptionView } from 'malote';
+import { type Engine, message, type OutboxStats, type SubscriptionView } from 'malote';
 import { memory } from 'malote/memory';
 import { describe, test } from 'vitest';
 import { findingsOf } from '../../src/cli/findings.ts';
@@ -34,6 +34,8 @@ const stats: SubscriptionView['stats'] = {
   cancelled: 0,
 };
 
+const idle: OutboxStats = { waiting: 0, oldestAt: null, dead: 0, relayed: 0, blockedKeys: [] };
+
 const ledger: SubscriptionView = {
   name: 'ledger',
   topics: ['payment'],
@@ -62,6 +64,7 @@ interface Case {
   readonly title: string;
   readonly config?: Partial<Config>;
   readonly subscription?: Partial<SubscriptionView>;
+  readonly outbox?: Partial<OutboxStats>;
   /** Each as `level: beginning of the sentence`. */
   readonly finds: readonly string[];
 }
@@ -78,7 +81,7 @@ const cases: readonly Case[] = [
   {
     title: 'a store without transactions',
     config: { store: lasting({ transactions: false }) },
-    finds: ['refused: no publish can join'],
+    finds: ['refused: the store (memory) is no database'],
   },
   {
     title: 'a store that is the engine',
@@ -88,17 +91,17 @@ const cases: readonly Case[] = [
   {
     title: 'an engine that survives nothing',
     config: { engine: lasting({ survives: 'nothing' }) },
-    finds: ['warning: accepted messages survive nothing'],
+    finds: ['warning: messages are lost when the process ends'],
   },
   {
     title: 'an engine that a power loss hurts',
     config: { engine: lasting({ survives: 'process-crash' }) },
-    finds: ['warning: power loss may take'],
+    finds: ['warning: a power loss may take the messages'],
   },
   {
     title: 'facts that survive less than what waits for them',
     config: { engine: lasting({ factsSurvive: 'process-crash' }) },
-    finds: ['warning: power loss may take the facts'],
+    finds: ['warning: a power loss may take the last facts, and payment waits'],
   },
   {
     title: 'such facts with a store that keeps them',
@@ -111,7 +114,7 @@ const cases: readonly Case[] = [
   {
     title: 'a type that nobody takes',
     subscription: { topics: ['refund'] },
-    finds: ['warning: payment has no subscription'],
+    finds: ['warning: nobody subscribes to payment'],
   },
   {
     title: 'order and waiting given up',
@@ -123,7 +126,7 @@ const cases: readonly Case[] = [
     subscription: { paused: true, blockedKeys: ['5'], stats: { ...stats, depth: 90, dead: 2 } },
     finds: [
       'warning: ledger is paused',
-      'warning: keys of ledger stand still',
+      'warning: keys of ledger stand still behind a dead letter (5): malote dead list',
       'warning: ledger has 2 dead',
       'warning: ledger is nearly full: 90 of 100',
     ],
@@ -134,16 +137,25 @@ const cases: readonly Case[] = [
     finds: ['warning: ledger holds 3 and has no worker'],
   },
   {
+    title: 'what the engine refused of the outbox',
+    outbox: { dead: 2, blockedKeys: ['7'] },
+    finds: [
+      'warning: keys of the outbox stand still behind what the engine refused (7): malote dead',
+      'warning: the engine refused 2 of the outbox: malote dead list --outbox',
+    ],
+  },
+  {
     title: 'a subscription that holds nothing and has no worker yet',
     subscription: { consumers: 0 },
     finds: [],
   },
 ];
 
-test.each(cases)('$title', ({ config, subscription, finds }) => {
-  const findings = findingsOf({ engine: lasting(), messages: [Payment], ...config }, [
-    { ...ledger, ...subscription },
-  ]);
+test.each(cases)('$title', ({ config, subscription, outbox, finds }) => {
+  const findings = findingsOf(
+    { engine: lasting(), messages: [Payment], ...config },
+    { subscriptions: [{ ...ledger, ...subscription }], outbox: { ...idle, ...outbox } },
+  );
 
   const told = findings.map(({ level, sentence }) => `${level}: ${sentence}`);
   assert.equal(told.length, finds.length, told.join('\n'));
@@ -167,6 +179,20 @@ describe('as a process', () => {
     assert.ok((identity?.without ?? []).length > 0, 'what is not remembered is not promised');
   });
 
+  test('it says of each promise which of the sentences above limit it', async () => {
+    const cwd = projectIn(folder, 'forgetful', exporting(`memory({ shape: 'partitions' })`, ''));
+
+    const { stdout } = await malote(['doctor'], { cwd });
+
+    const numbered = (text: string): string | undefined =>
+      new RegExp(`^ +(\\d+) ${text}`, 'm').exec(stdout)?.[1];
+    const stored = numbered('A message that is published twice under one id is stored twice');
+    const joined = numbered('A publish can be part of a transaction of your own only where');
+    const recognised = `G2  a message that is published again is recognised`;
+    assert.match(stdout, new RegExp(`${recognised}: yes, but see ${stored} and ${joined}$`, 'm'));
+    assert.match(stdout, /G8 {2}what fails for good is kept as a dead letter: yes$/m);
+  });
+
   test('it says what the engine promises, in words', async () => {
     const cwd = projectIn(folder, 'sound', exporting(`sqlite('malote.db')`, ''));
 
@@ -174,8 +200,9 @@ describe('as a process', () => {
 
     assert.equal(status, 0, stderr);
     assert.match(stdout, /^engine sqlite, sqlite:.*malote\.db$/m);
-    assert.match(stdout, /^ {2}What an accepted message survives: power-loss$/m);
-    assert.match(stdout, /^ {2}G5 order: yes$/m);
+    assert.match(stdout, /^ {3}1 Accepted messages survive crashes and power loss\.$/m);
+    assert.match(stdout, /^ {2}G5 {2}the messages of a key are handled in their order: yes$/m);
+    assert.match(stdout, /^ {2}G16 what happens to messages can be seen: yes$/m);
     assert.match(stdout, /^findings\n {2}none$/m);
   });
 });

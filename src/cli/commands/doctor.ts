@@ -6,6 +6,7 @@
 import type { Engine } from '../../index.ts';
 import type { Command } from '../command.ts';
 import { type Finding, findingsOf } from '../findings.ts';
+import { promisesInWords, sentencesOf } from '../in-words.ts';
 
 interface Place {
   readonly name: string;
@@ -37,15 +38,16 @@ export const doctor: Command = {
     const { engine, store } = config;
     // Opening it is the first test: its version and its settings are looked at there.
     const subscriptions = await bus.subscriptions.list();
-    if (store !== undefined && store.address !== engine.address) await bus.outbox.stats();
+    const isApart = store !== undefined && store.address !== engine.address;
+    const outbox = isApart ? await bus.outbox.stats() : null;
     const report: Report = {
       engine: place(engine),
       store: store === undefined ? null : place(store),
       promises: await promisesOf(engine),
-      findings: [...(await engine.examine()), ...findingsOf(config, subscriptions)],
+      findings: [...(await engine.examine()), ...findingsOf(config, { subscriptions, outbox })],
     };
-    const meanings = await meaningsOf(engine);
-    await output.data(report, () => lines(report, meanings));
+    const limits = await limitsOf(engine);
+    await output.data(report, () => lines(report, limits));
     const broken = report.findings.filter(({ level }) => level === 'refused');
     for (const { sentence } of broken) output.words(`refused: ${sentence}`);
     return broken.length === 0 ? 'done' : 'broken';
@@ -69,31 +71,44 @@ async function promisesOf({ capabilities }: Engine<unknown>): Promise<readonly P
   });
 }
 
-async function meaningsOf({ capabilities }: Engine<unknown>): Promise<readonly string[]> {
-  const { inWords, meanings } = await import('../../testing/conformance/meanings.ts');
-  const names = Object.keys(meanings) as (keyof typeof meanings)[];
-  return names.map(
-    (name) => `${meanings[name].replaceAll('`', '')}: ${inWords(capabilities[name])}`,
-  );
+type Limits = ReadonlyMap<string, ReadonlySet<keyof Engine['capabilities']>>;
+
+/** What stands against each promise where it is not kept in full. */
+async function limitsOf({ capabilities }: Engine<unknown>): Promise<Limits> {
+  const { conformance } = await import('../../testing/conformance/suite.ts');
+  const { lackedBy } = await import('../../testing/conformance/case.ts');
+  const limits = new Map<string, Set<keyof Engine['capabilities']>>();
+  for (const one of conformance) {
+    const lacking = lackedBy(one, capabilities);
+    // What is said of partitions takes nothing from an engine that has none, or nothing else.
+    if (lacking === null || lacking === 'delivery') continue;
+    limits.set(one.promise, (limits.get(one.promise) ?? new Set()).add(lacking));
+  }
+  return limits;
 }
 
-function lines(
-  { engine, store, promises, findings }: Report,
-  meanings: readonly string[],
-): string[] {
+function lines({ engine, store, findings }: Report, limits: Limits): string[] {
+  const sentences = sentencesOf(engine.capabilities);
+  const names = [...sentences.keys()];
   return [
     `engine ${engine.name}, ${engine.address}`,
-    ...meanings.map((meaning) => `  ${meaning}`),
+    ...[...sentences.values()].map((one, at) => `  ${String(at + 1).padStart(2)} ${one}`),
     ...(store === null ? [] : [`store ${store.name}, ${store.address}`]),
-    'promises',
-    ...promises.map(({ id, name, without }) => `  ${id} ${name}: ${holds(without)}`),
+    'what malote promises with this engine (docs/guarantees.md has all of it)',
+    ...Object.entries(promisesInWords).map(([id, promise]) => {
+      const numbers = names.flatMap((name, at) => (limits.get(id)?.has(name) ? [at + 1] : []));
+      return `  ${id.padEnd(3)} ${promise}: ${extent(numbers)}`;
+    }),
     'findings',
     ...(findings.length === 0 ? ['  none'] : []),
     ...findings.map(({ level, sentence }) => `  ${level}: ${sentence}`),
   ];
 }
 
-function holds(without: Promised['without']): string {
-  if (without.length === 0) return 'yes';
-  return `in part: ${[...new Set(without.map(({ why }) => why))].join('; ')}`;
+/** @param limits - the numbers of the sentences that limit a promise */
+function extent(limits: readonly number[]): string {
+  if (limits.length === 0) return 'yes';
+  const last = limits.at(-1);
+  const before = limits.slice(0, -1).join(', ');
+  return `yes, but see ${before === '' ? '' : `${before} and `}${last}`;
 }

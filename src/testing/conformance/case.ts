@@ -62,10 +62,17 @@ export function whyNotPromised(
   { needs, otherwise }: Pick<ConformanceCase, 'needs' | 'otherwise'>,
   capabilities: Capabilities,
 ): string | null {
-  for (const name of Object.keys(needs) as (keyof Capabilities)[]) {
-    if (!has(capabilities[name], needs[name])) return otherwise ?? reasons[name](capabilities);
-  }
-  return null;
+  const lacking = lackedBy({ needs }, capabilities);
+  return lacking === null ? null : (otherwise ?? reasons[lacking](capabilities));
+}
+
+/** What an engine would have to be capable of for this case; null when it is. */
+export function lackedBy(
+  { needs }: Pick<ConformanceCase, 'needs'>,
+  capabilities: Capabilities,
+): keyof Capabilities | null {
+  const names = Object.keys(needs) as (keyof Capabilities)[];
+  return names.find((name) => !has(capabilities[name], needs[name])) ?? null;
 }
 
 /** Equal, or for a size at least that. */
