@@ -2,6 +2,7 @@
  * What every child process of a crash test shares: what it was told at its start, how it speaks to
  * its supervisor, and that it does not outlive it.
  */
+import { flushCompileCache } from 'node:module';
 import { setTimeout as pause } from 'node:timers/promises';
 import { MaloteError } from 'malote';
 
@@ -51,6 +52,8 @@ export async function untilFree<Answer>(
 }
 
 export function dieWithParent(): void {
+  // What was compiled is kept for the next one as a process ends, and many of these are killed.
+  flushCompileCache();
   process.on('disconnect', () => process.exit(3));
   process.channel?.unref();
 }
