@@ -7,8 +7,12 @@
 export interface Calls<Item, Outcome> {
   readonly isEmpty: boolean;
   push(items: readonly Item[], deadlineAt: number): Promise<readonly Outcome[]>;
-  /** Works off items until the budget is used up, or `apply` answers undefined: not now. */
-  work(budget: number, apply: (item: Item, serial: number) => Outcome | undefined): void;
+  /**
+   * Works off items until the budget is used up, or `apply` answers undefined: not now.
+   *
+   * @returns how much of the budget was used
+   */
+  work(budget: number, apply: (item: Item, serial: number) => Outcome | undefined): number;
   /** The serial number of the first call that a budget does not finish; `Infinity`: it does. */
   reach(budget: number): number;
   commit(): void;
@@ -78,11 +82,12 @@ export function createCalls<Item, Outcome>(
         while (outcomes.length < items.length && left > 0) {
           const item = items[outcomes.length]!;
           const outcome = apply(item, serial);
-          if (outcome === undefined) return;
+          if (outcome === undefined) return budget - left;
           outcomes.push(outcome);
           left -= weigh(item);
         }
       }
+      return budget - left;
     },
     reach(budget) {
       let left = budget;

@@ -75,6 +75,9 @@ function looseShare({ random }: Session, room: number): number {
   return random() < 0.25 ? room : 0;
 }
 
+/** A lane beside others gets no more of a turn: so the longest queue slows the others a little. */
+const mostOfLane = 128;
+
 /** A quarter of the room, or with little room every fourth time all of it, goes by the pivot. */
 function claimLanes(session: Session, consumer: Consumer): void {
   const { ledger, random } = session;
@@ -87,7 +90,8 @@ function claimLanes(session: Session, consumer: Consumer): void {
   const oldestWanted = quarter < want ? want - quarter : 2;
   const oldest = ledger.lanes.ready.all(number, until, oldestWanted);
   const hasMore = oldest.length === oldestWanted;
-  const most = oldest.length === 1 && !hasMore ? want : Math.max(1, Math.min(256, want >> 2));
+  const isAlone = oldest.length === 1 && !hasMore;
+  const most = isAlone ? want : Math.max(1, Math.min(mostOfLane, want >> 2));
   if (quarter < want || !hasMore) claimEach(session, consumer, { lanes: oldest, most });
   if (!hasMore) {
     found.isCaughtUp = found.room > 0;

@@ -135,14 +135,8 @@ export function createLoop(options: LoopOptions): Loop {
       options.begin();
       const startedAt = clock.monotonic();
       book.begin();
-      const result = workTurn(session, intake, {
-        limit: pace.limit,
-        claimLimit: pace.claimLimit,
-        effectLimit: pace.effectLimit,
-        agenda,
-        gone,
-      });
-      pace.worked(clock.monotonic() - startedAt);
+      const result = workTurn(session, intake, { pace, agenda, gone });
+      pace.worked(clock.monotonic() - startedAt, result.operations);
       isCommitting = true;
       db.exec('commit');
       return result;

@@ -37,6 +37,7 @@ import type { CallerTransaction } from './driver.ts';
 import { promoteDue } from './later.ts';
 import { closeLedger, flush, openLedger, topicOf } from './ledger.ts';
 import { nameSome } from './naming.ts';
+import type { Pace } from './pace.ts';
 import { dropForgotten } from './return-all.ts';
 import { publishOne, publishStaged } from './publish.ts';
 import type { Session } from './session.ts';
@@ -67,13 +68,7 @@ export interface Intake {
 }
 
 export interface TurnPlan {
-  /** Operations of each kind that this turn may do. */
-  readonly limit: number;
-  /** Messages that it may claim for a consumer: more than it may publish, or it would never again
-   * hand over at once after it has fallen behind. */
-  readonly claimLimit: number;
-  /** Functions of the caller that it may run. */
-  readonly effectLimit: number;
+  readonly pace: Pick<Pace, 'limit' | 'settleLimit' | 'claimLimit' | 'effectLimit'>;
   readonly agenda: Agenda;
   /** Sessions that are known to be dead. */
   readonly gone: ReadonlySet<number>;
@@ -84,11 +79,13 @@ export interface TurnResult {
   readonly agenda: Agenda;
   /** The other sessions of the file, where this turn has read them. */
   readonly peers: readonly number[] | null;
+  /** Messages published, claimed and settled, together. */
+  readonly operations: number;
 }
 
 export function workTurn(session: Session, intake: Intake, plan: TurnPlan): TurnResult {
   const { ledger } = session;
-  const { agenda } = plan;
+  const { agenda, pace } = plan;
   openLedger(ledger, session.time.now());
   const { now } = ledger;
   session.time.found(now);
@@ -104,9 +101,9 @@ export function workTurn(session: Session, intake: Intake, plan: TurnPlan): Turn
   const isTakeOver = now >= agenda.sessionsAt || plan.gone.size > 0;
   if (isTakeOver) takeOverDead(session, plan.gone);
   endHoldsOf(session, plan.gone);
-  intake.commands.work(plan.limit, (command) => execute(session, command));
+  intake.commands.work(pace.limit, (command) => execute(session, command));
   findSubscriptions(session);
-  takeIn(session, intake, plan);
+  const settled = takeIn(session, intake, pace);
   const isDue = now >= agenda.dueAt;
   if (isDue) {
     promoteDue(session);
@@ -114,16 +111,21 @@ export function workTurn(session: Session, intake: Intake, plan: TurnPlan): Turn
   }
   if (ledger.hasChores) doChores(session, choreSteps);
   flush(ledger);
-  claimReady(session, plan.claimLimit);
-  publishAll(session, intake, plan);
+  claimReady(session, pace.claimLimit);
+  const published = publishAll(session, intake, pace);
   flush(ledger);
   claimRest(session);
-  for (const consumer of session.consumers) writeLeases(session, consumer);
-  session.isBehind = nameSome(session, 2 * plan.limit);
+  let claimed = 0;
+  for (const consumer of session.consumers) {
+    writeLeases(session, consumer);
+    claimed += consumer.found.lanes.length + consumer.found.loose.length;
+  }
+  session.isBehind = nameSome(session, 2 * pace.limit);
   closeLedger(ledger);
   return {
     agenda: readAgenda(session, { agenda, isRenewal, isTakeOver, isDue }),
     peers: isRenewal ? session.rows.others.all(session.id).flat() : null,
+    operations: published + claimed + settled,
   };
 }
 
@@ -149,7 +151,12 @@ function execute(session: Session, command: Command): CommandOutcome {
   }
 }
 
-function takeIn(session: Session, intake: Intake, { limit, effectLimit }: TurnPlan): void {
+/** Answers how many settlements it took in. */
+function takeIn(
+  session: Session,
+  intake: Intake,
+  { limit, settleLimit, effectLimit }: TurnPlan['pace'],
+): number {
   const { marks, effects, settlements, publishes } = intake;
   marks.work(limit, ({ fact, state }) => {
     if (state === 'fulfilled') openFact(session, fact);
@@ -164,12 +171,13 @@ function takeIn(session: Session, intake: Intake, { limit, effectLimit }: TurnPl
   effects.work(effectLimit, (effect, serial) =>
     serial > (reach ??= publishes.reach(limit)) ? undefined : effectOne(session, effect, serial),
   );
-  settlements.work(limit, (settlement, serial) => {
+  const settled = settlements.work(settleLimit, (settlement, serial) => {
     const stages = settlement.kind === 'ack' && settlement.publish.length > 0;
     if (stages && serial > (reach ??= publishes.reach(limit))) return undefined;
     return settleOne(session, settlement, serial);
   });
   finishSettling(session);
+  return settled;
 }
 
 interface BatchedPublish {
@@ -195,7 +203,12 @@ function publishInBatch({ ledger, refusing }: Session, batched: BatchedPublish):
   return outcome;
 }
 
-function publishAll(session: Session, { publishes, forwards }: Intake, plan: TurnPlan): void {
+/** Answers how many publishes it took in. */
+function publishAll(
+  session: Session,
+  { publishes, forwards }: Intake,
+  { limit }: TurnPlan['pace'],
+): number {
   const { ledger, staged } = session;
   const taker = createTaker(session);
   let stored = 0;
@@ -205,11 +218,12 @@ function publishAll(session: Session, { publishes, forwards }: Intake, plan: Tur
     }
   };
   const publish = (outgoing: Outgoing): PublishOutcome => publishOne(ledger, outgoing, taker);
-  publishes.work(plan.limit, (outgoing, serial) => {
+  const published = publishes.work(limit, (outgoing, serial) => {
     storeStaged(serial);
     const stopped = forwards.get(serial);
     if (stopped !== undefined) return forwardOne(stopped, outgoing, publish);
     return publishInBatch(session, { outgoing, serial, publish });
   });
   storeStaged(Number.POSITIVE_INFINITY);
+  return published;
 }
