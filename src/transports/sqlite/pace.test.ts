@@ -31,7 +31,7 @@ test('one long turn halves the next at most', () => {
 
   pace.worked(1_000, 3 * 1_000);
 
-  assert.equal(pace.limit, 505);
+  assert.equal(pace.limit, 504);
 });
 
 test('small turns say nothing of large ones', () => {
