@@ -239,6 +239,8 @@ async function bury(source: Source, entry: Entry, burying: Burying): Promise<voi
   const { member } = source.hold;
   const { context, registered } = member;
   const { step, reason, attempts, isShutting } = burying;
+  // It has left its table: while it is on its way to the dead, it is not given back to others.
+  source.entry = null;
   const turn = turnOf(source);
   const shutting = entry.key === null ? undefined : source.hold.partition?.shuts.get(entry.key);
   if (isShutting && shutting !== undefined) shutting.last = turn;
