@@ -14,7 +14,7 @@ export async function withServer<Result>(
   run: (server: Server) => Promise<Result>,
 ): Promise<Result> {
   if (!isInstalled()) throw new Absent('RabbitMQ is not installed');
-  const server = await startServer(settings);
+  const server = await startServer({ settings });
   // An ended process takes its server along, however it is asked to end.
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
   measureServer(() => server.pid);

@@ -1,6 +1,6 @@
 /** RabbitMQ with a store beside it keeps what is promised of keys and of waiting, over a server. */
 import { runConformance } from 'malote/testing';
-import { afterAll, beforeAll, test, vi } from 'vitest';
+import { test, vi } from 'vitest';
 import { namespaces } from '../rabbitmq/namespace.ts';
 import { overRabbitmq } from '../rabbitmq/over-rabbitmq.ts';
 import { besideStore } from '../support/beside.ts';
@@ -9,20 +9,14 @@ import { seeds } from './seeds.ts';
 
 vi.setConfig({ testTimeout: 90_000 });
 
-// As in rabbitmq.test.ts: a server that is late looks quiet.
-overRabbitmq(
-  (server) => {
-    const all = namespaces(server);
-    beforeAll(all.open);
-    afterAll(all.close);
+overRabbitmq((server) => {
+  const all = namespaces(server);
 
-    runConformance({
-      engine: () => besideStore(all.engine(), 'facts and keys'),
-      cases: [...keyed, ...asked],
-      test,
-      seeds,
-      patience: { virtualMs: 1_500, realMs: 4_000, quietMs: 40 },
-    });
-  },
-  { retry: 1 },
-);
+  runConformance({
+    engine: () => besideStore(all.engine(), 'facts and keys'),
+    cases: [...keyed, ...asked],
+    test,
+    seeds,
+    patience: { virtualMs: 1_500, realMs: 4_000, quietMs: 40 },
+  });
+});

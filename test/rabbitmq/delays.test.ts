@@ -1,8 +1,8 @@
 /** Delays on RabbitMQ: where a delayed message stands among those of its key, and long ones. */
 import assert from 'node:assert/strict';
-import amqp from 'amqplib';
+import type amqp from 'amqplib';
 import { runConformance, type ConformanceCase } from 'malote/testing';
-import { afterAll, beforeAll, test } from 'vitest';
+import { test } from 'vitest';
 import { drain } from '../../src/testing/conformance/flow.ts';
 import { idsOf, messages, numbered } from '../../src/testing/conformance/settlements.ts';
 import { namespaces } from './namespace.ts';
@@ -12,27 +12,17 @@ const minute = 60_000;
 
 overRabbitmq((server) => {
   const all = namespaces(server);
-  let model: amqp.ChannelModel;
-  let namespace = '';
-  beforeAll(async () => {
-    await all.open();
-    model = await amqp.connect(server().url);
-  });
-  afterAll(async () => {
-    await model.close();
-    await all.close();
-  });
 
   /** What the server does with the only message of a delay queue once its time is over. */
   async function expire(step: string): Promise<void> {
-    const channel = await model.createConfirmChannel();
+    const channel = await all.model.createConfirmChannel();
     const passed = await new Promise<amqp.ConsumeMessage>((resolve, reject) => {
       const take = (message: amqp.ConsumeMessage | null): void =>
         void (message && resolve(message));
-      channel.consume(`${namespace}.later.${step}`, take).catch(reject);
+      channel.consume(`${all.namespace}.later.${step}`, take).catch(reject);
     });
     const { fields, content, properties } = passed;
-    channel.publish(`${namespace}.x`, fields.routingKey, content, { ...properties });
+    channel.publish(`${all.namespace}.x`, fields.routingKey, content, { ...properties });
     await channel.waitForConfirms();
     channel.ack(passed);
     await channel.close();
@@ -89,11 +79,7 @@ overRabbitmq((server) => {
   ];
 
   runConformance({
-    engine() {
-      const made = all.engine();
-      ({ namespace } = made);
-      return made;
-    },
+    engine: all.engine,
     test,
     seeds: [1],
     cases,

@@ -95,9 +95,9 @@ overRabbitmq(
       const both = await malote(['doctor'], { cwd: project });
       assert.match(both.stdout, /warning: 1 messages stand in "doctor\.kept"/);
 
-      server().ctl('set_vm_memory_high_watermark', 'absolute', '1MB');
+      await server().ctl('set_vm_memory_high_watermark', 'absolute', '1MB');
       const found = await rabbitmq(url, { namespace: 'doctor' }).examine();
-      server().ctl('set_vm_memory_high_watermark', 'absolute', '512MB');
+      await server().ctl('set_vm_memory_high_watermark', 'absolute', '512MB');
       assert.ok(found.some(({ sentence }) => sentence.startsWith('the server takes no message')));
     });
 

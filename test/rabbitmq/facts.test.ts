@@ -1,7 +1,7 @@
 /** Facts have an age and a number that every process agrees on. The limit is small here. */
 import assert from 'node:assert/strict';
 import { runConformance, type ConformanceCase } from 'malote/testing';
-import { afterAll, beforeAll, test, vi } from 'vitest';
+import { test, vi } from 'vitest';
 import { ack, idsOf, numbered } from '../../src/testing/conformance/settlements.ts';
 import { namespaces } from './namespace.ts';
 import { overRabbitmq } from './over-rabbitmq.ts';
@@ -69,8 +69,6 @@ const cases: readonly ConformanceCase[] = [
 
 overRabbitmq((server) => {
   const all = namespaces(server);
-  beforeAll(all.open);
-  afterAll(all.close);
   const patience = { virtualMs: 1_500, realMs: 8_000, quietMs: 60 };
   const engine = (): ReturnType<typeof all.engine> =>
     all.engine({ keepFacts: '10m' }, { facts: most });

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { type Bus, createBus, dependency, message, type Received } from 'malote';
 import { rabbitmq } from 'malote/rabbitmq';
-import { afterAll, beforeAll, onTestFinished, test } from 'vitest';
+import { onTestFinished, test } from 'vitest';
 import { createFleet } from '../crash/fleet.ts';
 import { listenTo } from '../support/transitions.ts';
 import { type Note, Noted } from './child-reader.ts';
@@ -27,8 +27,6 @@ const Counted = message('counted', { schema: small(10), orderBy: (n) => String(n
 
 overRabbitmq((server) => {
   const all = namespaces(server);
-  beforeAll(all.open);
-  afterAll(all.close);
 
   async function open(): Promise<{
     readonly namespace: string;
@@ -266,7 +264,7 @@ overRabbitmq((server) => {
     await worker.start();
     const few = '{"max-length":300,"overflow":"reject-publish"}';
     const mains = `^${namespace}\\.q\\.notes/p`;
-    server().ctl('set_policy', 'few', mains, few, '--apply-to', 'queues');
+    await server().ctl('set_policy', 'few', mains, few, '--apply-to', 'queues');
     for (let number = 0; number < 2_400; number++) {
       await them.publishSoon('noted', { key: `k${number % 2}`, number });
     }
@@ -276,7 +274,7 @@ overRabbitmq((server) => {
     );
     goOn();
     await told.until((events) => ended(events, 'notes') === 2_400);
-    server().ctl('clear_policy', 'few');
+    await server().ctl('clear_policy', 'few');
 
     assert.deepEqual(outOfOrder(handled), []);
   });
@@ -288,8 +286,9 @@ overRabbitmq((server) => {
     const fleet = createFleet();
     onTestFinished(() => fleet.end());
     const setup = { url: server().url, namespace };
-    const connections = (): number => server().ctl('list_connections', 'pid').split('\n').length;
-    const before = connections();
+    const connections = async (): Promise<number> =>
+      (await server().ctl('list_connections', 'pid')).split('\n').length;
+    const before = await connections();
     const first = fleet.start('../rabbitmq/child-reader.ts', 'first', {
       ...setup,
       diesAtAck: true,
@@ -303,7 +302,7 @@ overRabbitmq((server) => {
     await them.confirmed();
     const { signal } = await first.ended;
     // The server may still be reading what it was sent.
-    while (connections() > before) continue;
+    while ((await connections()) > before) continue;
     const left = await them.returned('notes', { partitions: 2, count });
 
     const second = fleet.start('../rabbitmq/child-reader.ts', 'second', {

@@ -1,10 +1,11 @@
 /** What malote writes to the wire by itself is what the driver writes. */
 import assert from 'node:assert/strict';
-import amqp from 'amqplib';
-import { afterAll, beforeAll, test } from 'vitest';
+import type amqp from 'amqplib';
+import { test } from 'vitest';
 import { createFrames } from '../../src/transports/rabbitmq/frames.ts';
 import type { Wire } from '../../src/transports/rabbitmq/line.ts';
 import type { Sending } from '../../src/transports/rabbitmq/publisher.ts';
+import { namespaces } from './namespace.ts';
 import { overRabbitmq } from './over-rabbitmq.ts';
 
 const key = 'frames';
@@ -43,16 +44,12 @@ const sendings: readonly Sending[] = [
 ];
 
 overRabbitmq((server) => {
-  let model: amqp.ChannelModel;
-  beforeAll(async () => {
-    model = await amqp.connect(server().url);
-  });
-  afterAll(() => model.close());
+  const all = namespaces(server);
 
   test('a publish is on the wire what the driver makes of it, and in its order', async () => {
-    const channel = await model.createConfirmChannel();
+    const channel = await all.model.createConfirmChannel();
     await channel.assertQueue(key);
-    const frames = createFrames({ model, isOpen: true } as Wire, channel);
+    const frames = createFrames({ model: all.model, isOpen: true } as Wire, channel);
 
     for (const { exchange, key: to, body, properties } of sendings) {
       channel.publish(exchange, to, body, { persistent: true, mandatory: true, ...properties });
@@ -71,9 +68,9 @@ overRabbitmq((server) => {
   });
 
   test('what does not fit is not begun: the next one is read as it is', async () => {
-    const channel = await model.createConfirmChannel();
+    const channel = await all.model.createConfirmChannel();
     await channel.assertQueue(key);
-    const frames = createFrames({ model, isOpen: true } as Wire, channel);
+    const frames = createFrames({ model: all.model, isOpen: true } as Wire, channel);
     const body = Buffer.from('body');
     const publish = (properties: Sending['properties']): Promise<unknown> =>
       new Promise((resolve) => {

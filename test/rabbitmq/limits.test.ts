@@ -3,9 +3,9 @@
  * nothing is stuck, order holds. The limits of the engine are small here.
  */
 import assert from 'node:assert/strict';
-import amqp from 'amqplib';
+import type amqp from 'amqplib';
 import { runConformance, type ConformanceCase } from 'malote/testing';
-import { afterAll, beforeAll, test, vi } from 'vitest';
+import { beforeAll, test, vi } from 'vitest';
 import { drain, untilWaiting } from '../../src/testing/conformance/flow.ts';
 import type { Started } from '../../src/testing/conformance/harness.ts';
 import {
@@ -32,25 +32,17 @@ const facts = ['customer:1'];
 
 overRabbitmq((server) => {
   const all = namespaces(server);
-  let model: amqp.ChannelModel;
-  let channel: amqp.ConfirmChannel;
-  let namespace = '';
+  let channel: amqp.Channel;
   beforeAll(async () => {
-    await all.open();
-    model = await amqp.connect(server().url);
-    channel = await model.createConfirmChannel();
-  });
-  afterAll(async () => {
-    await model.close();
-    await all.close();
+    channel = await all.model.createChannel();
   });
 
   /** How many went away for so long; the queue is made for the first of them. */
   async function gone(step: string): Promise<number> {
-    const looking = await model.createChannel();
+    const looking = await all.model.createChannel();
     looking.on('error', () => undefined);
     try {
-      const { messageCount } = await looking.checkQueue(`${namespace}.later.${step}`);
+      const { messageCount } = await looking.checkQueue(`${all.namespace}.later.${step}`);
       await looking.close();
       return messageCount;
     } catch (error) {
@@ -60,7 +52,7 @@ overRabbitmq((server) => {
   }
 
   async function ready(queue: string): Promise<number> {
-    return (await channel.checkQueue(`${namespace}.${queue}`)).messageCount;
+    return (await channel.checkQueue(`${all.namespace}.${queue}`)).messageCount;
   }
 
   async function readyInMain(): Promise<number> {
@@ -69,9 +61,9 @@ overRabbitmq((server) => {
 
   /** What the server does with the messages of a delay queue once their time is over. */
   async function expire(step: string): Promise<number> {
-    const queue = `${namespace}.later.${step}`;
+    const queue = `${all.namespace}.later.${step}`;
     const { messageCount } = await channel.checkQueue(queue);
-    const taking = await model.createConfirmChannel();
+    const taking = await all.model.createConfirmChannel();
     let left = messageCount;
     await new Promise<void>((resolve, reject) => {
       if (left === 0) resolve();
@@ -80,7 +72,7 @@ overRabbitmq((server) => {
           if (passed === null || left === 0) return;
           left -= 1;
           const { fields, content, properties } = passed;
-          taking.publish(`${namespace}.x`, fields.routingKey, content, { ...properties }, () =>
+          taking.publish(`${all.namespace}.x`, fields.routingKey, content, { ...properties }, () =>
             taking.ack(passed),
           );
           if (left === 0) taking.waitForConfirms().then(resolve, reject);
@@ -316,11 +308,7 @@ overRabbitmq((server) => {
   ];
 
   runConformance({
-    engine() {
-      const made = all.engine({ partitions }, limits);
-      ({ namespace } = made);
-      return made;
-    },
+    engine: () => all.engine({ partitions }, limits),
     test,
     seeds: [1],
     cases,

@@ -20,7 +20,7 @@ overRabbitmq(
       const bus = createBus({ engine, logger: false });
       await bus.publish(Counted, { number: 1 });
 
-      const listed = server().ctl('list_connections', 'client_properties');
+      const listed = await server().ctl('list_connections', 'client_properties');
       await bus.stop();
 
       for (const purpose of ['publish', 'consume']) {

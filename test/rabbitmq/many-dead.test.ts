@@ -3,9 +3,8 @@
  * taken for alive. The limits of the engine are small here; the protocol is the same.
  */
 import assert from 'node:assert/strict';
-import amqp from 'amqplib';
 import { runConformance, type ConformanceCase } from 'malote/testing';
-import { afterAll, beforeAll, test } from 'vitest';
+import { test } from 'vitest';
 import { deadLetters } from '../../src/testing/conformance/dead-letters.ts';
 import { drain } from '../../src/testing/conformance/flow.ts';
 import type { Started } from '../../src/testing/conformance/harness.ts';
@@ -37,19 +36,9 @@ async function bury({ connection, consumer }: Started, count: number): Promise<s
 
 overRabbitmq((server) => {
   const all = namespaces(server);
-  let model: amqp.ChannelModel;
-  let namespace = '';
-  beforeAll(async () => {
-    await all.open();
-    model = await amqp.connect(server().url);
-  });
-  afterAll(async () => {
-    await model.close();
-    await all.close();
-  });
 
   async function put(...sendings: readonly Sending[]): Promise<void> {
-    const channel = await model.createConfirmChannel();
+    const channel = await all.model.createConfirmChannel();
     for (const { exchange, key, body, properties } of sendings) {
       channel.publish(exchange, key, body, properties);
     }
@@ -99,7 +88,7 @@ overRabbitmq((server) => {
         await first.connection.settled(deadLetter(await first.consumer.one()));
         await first.connection.close();
         // Its owner died before it had acknowledged what it had buried: both are there.
-        const side = `${namespace}.q.billing/s${partitionOf('k', 2)}`;
+        const side = `${all.namespace}.q.billing/s${partitionOf('k', 2)}`;
         const message = outgoing({ id: 'm', key: 'k' });
         const acceptedAt = harness.clock.now();
         await put(sendingOf({ exchange: '', key: side, message, acceptedAt }));
@@ -129,7 +118,7 @@ overRabbitmq((server) => {
           ...{ diedAt: 0, story: null, isShutting: false, isForeign: false },
         });
         const [older, newer] = [dead('0', 'invalid'), dead('9', 'crashed')];
-        const at = { exchange: '', key: `${namespace}.q.billing/dead`, acceptedAt: 0 };
+        const at = { exchange: '', key: `${all.namespace}.q.billing/dead`, acceptedAt: 0 };
         const message = outgoing({ id: 'm' });
         for (const one of [newer, older]) await put(sendingOf({ ...at, message, note: one }));
 
@@ -150,7 +139,7 @@ overRabbitmq((server) => {
       needs: {},
       async run(harness) {
         const { connection } = await harness.start();
-        const queue = `${namespace}.q.billing/dead`;
+        const queue = `${all.namespace}.q.billing/dead`;
         await put(recordOf(queue, { kind: 'mark', by: 'nobody' }, 'left behind'));
 
         const query = { subscription: null, id: null, cursor: null, limit: 10 };
@@ -162,11 +151,7 @@ overRabbitmq((server) => {
   ];
 
   runConformance({
-    engine() {
-      const made = all.engine({}, limits);
-      ({ namespace } = made);
-      return made;
-    },
+    engine: () => all.engine({}, limits),
     test,
     seeds: [1],
     cases,

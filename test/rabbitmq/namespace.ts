@@ -1,7 +1,11 @@
-/** A namespace for one test or one case, and nothing of it left on the server afterwards. */
+/**
+ * A namespace for one test or one case, and nothing of it left on the server afterwards; and a
+ * connection beside those of malote, which sees and does what an operator would.
+ */
 import amqp from 'amqplib';
 import type { RabbitmqOptions } from 'malote/rabbitmq';
 import type { EngineUnderTest } from 'malote/testing';
+import { afterAll, beforeAll } from 'vitest';
 import { engineOf } from '../../src/transports/rabbitmq/engine.ts';
 import { namesOf, subscriptionNames } from '../../src/transports/rabbitmq/names.ts';
 import * as settings from '../../src/transports/rabbitmq/settings.ts';
@@ -10,48 +14,68 @@ import { deleteNamespace } from '../../src/transports/rabbitmq/topology.ts';
 let made = 0;
 
 export interface Namespaces {
-  /** To be called once, when the server runs. */
-  open(): Promise<void>;
+  /** From the first test to the last. */
+  readonly model: amqp.ChannelModel;
+  /** That of the engine made last. */
+  readonly namespace: string;
   /** An engine in a namespace of its own. */
   engine(
     options?: RabbitmqOptions,
     limits?: Partial<settings.Limits>,
   ): EngineUnderTest & { readonly namespace: string };
-  close(): Promise<void>;
 }
 
+/** To be called where tests are defined: it opens and closes with them. */
 export function namespaces(server: () => { readonly url: string }): Namespaces {
   let model: amqp.ChannelModel | null = null;
+  let namespace = '';
+  beforeAll(async () => {
+    model = await amqp.connect(server().url);
+    // Some servers are ended in the middle.
+    model.on('error', () => undefined);
+  });
+  afterAll(async () => {
+    await model?.close().catch(() => undefined);
+  });
   return {
-    async open() {
-      model = await amqp.connect(server().url);
+    get model() {
+      return model!;
+    },
+    get namespace() {
+      return namespace;
     },
     engine(options = {}, limits = {}) {
-      const namespace = `t${(made += 1)}`;
+      const own = `t${(made += 1)}`;
+      namespace = own;
       return {
-        namespace,
+        namespace: own,
         make() {
-          const given = settings.resolve(server().url, { partitions: 2, ...options, namespace });
+          const given = settings.resolve(server().url, {
+            partitions: 2,
+            ...options,
+            namespace: own,
+          });
           return engineOf({ ...given, limits: { ...settings.usualLimits, ...limits } });
         },
         async remove() {
-          if (model !== null) await remove(model, namespace);
+          const { steps } = { ...settings.usualLimits, ...limits };
+          if (model !== null) await remove(model, { namespace: own, steps });
         },
       };
-    },
-    async close() {
-      await model?.close();
     },
   };
 }
 
-async function remove(model: amqp.ChannelModel, namespace: string): Promise<void> {
+async function remove(
+  model: amqp.ChannelModel,
+  { namespace, steps }: Pick<settings.Limits, 'steps'> & { readonly namespace: string },
+): Promise<void> {
   const names = namesOf(namespace);
   const known = await namesKnown(model, names.registry);
   const subscriptions = [...known].map(([name, partitions]) =>
     subscriptionNames(names, name, partitions),
   );
-  await deleteNamespace(model, names, subscriptions);
+  await deleteNamespace(model, names, { subscriptions, steps });
 }
 
 /** Every subscription that the registry ever knew, with its partitions. */

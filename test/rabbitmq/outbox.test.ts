@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { type Bus, createBus, dependency, message } from 'malote';
 import { sqlite } from 'malote/sqlite';
-import { afterAll, beforeAll, test } from 'vitest';
+import { test } from 'vitest';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { listenTo } from '../support/transitions.ts';
 import { namespaces } from './namespace.ts';
@@ -25,8 +25,6 @@ const folder = temporaryFolder();
 
 overRabbitmq((server) => {
   const all = namespaces(server);
-  beforeAll(all.open);
-  afterAll(all.close);
 
   test('what commits with its row has its effect once and in order, what rolls back none', async () => {
     const subject = all.engine();

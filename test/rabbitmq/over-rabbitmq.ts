@@ -1,30 +1,23 @@
 /** Tests over a private server, which runs from the first to the last of them. */
 import assert from 'node:assert/strict';
 import { afterAll, beforeAll, describe, test } from 'vitest';
-import { isInstalled, startServer, type Server } from './server.ts';
-
-export interface ServerOptions {
-  /** Lines of its configuration. */
-  readonly settings?: readonly string[];
-  /** How often a test that failed is tried again. */
-  readonly retry?: number;
-}
+import { isInstalled, startServer, type Server, type ServerOptions } from './server.ts';
 
 /** Where RabbitMQ is not installed, the tests are one that did not run. */
 export function overRabbitmq(
   define: (server: () => Server) => void,
-  { settings = [], retry = 0 }: ServerOptions = {},
+  options: ServerOptions = {},
 ): void {
   const isThere = isInstalled();
   const tests = isThere ? withServer : missing;
-  describe.runIf(isThere)('over a RabbitMQ server', { retry }, () => {
-    tests(define, settings);
+  describe.runIf(isThere)('over a RabbitMQ server', () => {
+    tests(define, options);
   });
 }
 
-function withServer(define: (server: () => Server) => void, settings: readonly string[]): void {
+function withServer(define: (server: () => Server) => void, options: ServerOptions): void {
   let server: Server | null = null;
-  beforeAll(async () => void (server = await startServer(settings)), 60_000);
+  beforeAll(async () => void (server = await startServer(options)), 60_000);
   afterAll(() => server?.stop());
   define(() => server ?? notStarted);
 }

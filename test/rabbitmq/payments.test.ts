@@ -215,10 +215,10 @@ async function openTap(server: Server): Promise<Tap> {
     },
     { noAck: true },
   );
-  server.ctl('trace_on');
+  await server.ctl('trace_on');
   return {
     async counts() {
-      server.ctl('trace_off');
+      await server.ctl('trace_off');
       const seen = new Promise<void>((resolve) => (last = resolve));
       channel.sendToQueue(queue, Buffer.from(''), { messageId: 'last' });
       await seen;

@@ -1,7 +1,7 @@
 /** What is held for long: a server ends the connection of who leaves a message unacknowledged. */
 import assert from 'node:assert/strict';
 import { runConformance, type ConformanceCase } from 'malote/testing';
-import { afterAll, beforeAll, test } from 'vitest';
+import { test } from 'vitest';
 import { drain } from '../../src/testing/conformance/flow.ts';
 import { ack, idsOf, messages } from '../../src/testing/conformance/settlements.ts';
 import { namespaces } from './namespace.ts';
@@ -43,8 +43,6 @@ function epochOf(token: number): number {
 
 overRabbitmq((server) => {
   const all = namespaces(server);
-  beforeAll(all.open);
-  afterAll(all.close);
   const patience = { virtualMs: 1_500, realMs: 4_000, quietMs: 100 };
   runConformance({ engine: all.engine, test, seeds: [1], cases, patience });
 });

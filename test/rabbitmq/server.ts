@@ -2,11 +2,12 @@
  * A private RabbitMQ server: on free ports of the loopback, in a temporary folder, ended by pid.
  * Nothing is shared with a server that the machine runs for others.
  */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { testEngine } from '../support/environment.ts';
 
 export interface Server {
@@ -14,20 +15,29 @@ export interface Server {
   readonly port: number;
   readonly pid: number;
   /** What `rabbitmqctl` prints. */
-  ctl(...args: readonly string[]): string;
+  ctl(...args: readonly string[]): Promise<string>;
   /** Ends the server as a power cut does. Its data stays for {@link Server.restart}. */
   kill(): Promise<void>;
   restart(): Promise<void>;
   stop(): Promise<void>;
 }
 
+const run = promisify(execFile);
 const installed = '/usr/lib/rabbitmq/lib';
 
 export function isInstalled(): boolean {
   return testEngine('rabbitmq', programs() !== undefined, 'apt-get install rabbitmq-server');
 }
 
-export async function startServer(settings: readonly string[] = []): Promise<Server> {
+export interface ServerOptions {
+  /** Lines of its configuration. */
+  readonly settings?: readonly string[];
+  /** Arguments of its Erlang, for what has no line. */
+  readonly erlang?: readonly string[];
+}
+
+export async function startServer(options: ServerOptions = {}): Promise<Server> {
+  const { settings = [], erlang = [] } = options;
   const folder = mkdtempSync(join(tmpdir(), 'malote-rabbitmq-'));
   const [port, distribution, names] = await freePorts(3);
   const environment = {
@@ -44,8 +54,7 @@ export async function startServer(settings: readonly string[] = []): Promise<Ser
     RABBITMQ_ENABLED_PLUGINS_FILE: join(folder, 'plugins'),
     RABBITMQ_PID_FILE: join(folder, 'pid'),
     RABBITMQ_CONFIG_FILE: join(folder, 'rabbitmq.conf'),
-    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS:
-      '+S 2:2 +sbwt none -kernel inet_dist_use_interface {127,0,0,1}',
+    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: `+S 2:2 +sbwt none -kernel inet_dist_use_interface {127,0,0,1} ${erlang.join(' ')}`,
   };
   writeFileSync(join(folder, 'plugins'), '[].');
   const lines = ['vm_memory_high_watermark.absolute = 512MB', 'disk_free_limit.absolute = 50MB'];
@@ -71,12 +80,10 @@ export async function startServer(settings: readonly string[] = []): Promise<Ser
     get pid() {
       return server.pid ?? 0;
     },
-    ctl: (...args) =>
-      execFileSync(join(programs() ?? '', 'rabbitmqctl'), args, {
-        env: environment,
-        encoding: 'utf8',
-        stdio: ['ignore', 'pipe', 'pipe'],
-      }),
+    async ctl(...args) {
+      const program = join(programs() ?? '', 'rabbitmqctl');
+      return (await run(program, args, { env: environment })).stdout;
+    },
     kill,
     async restart() {
       await kill();

@@ -16,7 +16,7 @@ import {
 } from 'malote';
 import { rabbitmq } from 'malote/rabbitmq';
 import { sqlite } from 'malote/sqlite';
-import { afterAll, beforeAll, onTestFinished, test } from 'vitest';
+import { onTestFinished, test } from 'vitest';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { listenTo } from '../support/transitions.ts';
 import { namespaces } from './namespace.ts';
@@ -57,8 +57,6 @@ function isConnectionLost(event: TransitionEvent): boolean {
 overRabbitmq(
   (server) => {
     const all = namespaces(server);
-    beforeAll(all.open);
-    afterAll(all.close);
 
     async function open(name: string): Promise<{ readonly bus: Bus; readonly them: Outside }> {
       const subject = all.engine();

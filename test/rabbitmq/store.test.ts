@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { createBus } from 'malote';
 import { sqlite } from 'malote/sqlite';
-import { afterAll, beforeAll, onTestFinished, test } from 'vitest';
+import { onTestFinished, test } from 'vitest';
 import { type Child, createFleet, type Notice } from '../crash/fleet.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { listenTo } from '../support/transitions.ts';
@@ -16,8 +16,6 @@ const quiet = { handleSignals: false, logger: false } as const;
 
 overRabbitmq((server) => {
   const all = namespaces(server);
-  beforeAll(all.open);
-  afterAll(all.close);
 
   test('a fact holds for every service of its store, whatever server its messages are on', async () => {
     const store = sqlite(join(folder, 'shared.db'));

@@ -23,14 +23,16 @@ describe.runIf(isInstalled())('over a RabbitMQ server with TLS', () => {
     makeCertificate('client', 'ca');
     makeCertificate('stranger', 'other');
     [port = 0] = await freePorts(1);
-    server = await startServer([
-      `listeners.ssl.1 = ${host}:${port}`,
-      `ssl_options.cacertfile = ${join(folder, 'ca.pem')}`,
-      `ssl_options.certfile = ${join(folder, 'server.pem')}`,
-      `ssl_options.keyfile = ${join(folder, 'server.key')}`,
-      'ssl_options.verify = verify_peer',
-      'ssl_options.fail_if_no_peer_cert = true',
-    ]);
+    server = await startServer({
+      settings: [
+        `listeners.ssl.1 = ${host}:${port}`,
+        `ssl_options.cacertfile = ${join(folder, 'ca.pem')}`,
+        `ssl_options.certfile = ${join(folder, 'server.pem')}`,
+        `ssl_options.keyfile = ${join(folder, 'server.key')}`,
+        'ssl_options.verify = verify_peer',
+        'ssl_options.fail_if_no_peer_cert = true',
+      ],
+    });
   }, timeout);
   afterAll(() => server?.stop());
 

@@ -1,9 +1,15 @@
 /** What stands still does not fill the window of its partition; what is done does not shut it. */
 import assert from 'node:assert/strict';
+import { setImmediate } from 'node:timers/promises';
 import { runConformance, type ConformanceCase } from 'malote/testing';
-import { afterAll, beforeAll, test } from 'vitest';
+import { test } from 'vitest';
 import { drain } from '../../src/testing/conformance/flow.ts';
-import { idsOf, messages, numbered } from '../../src/testing/conformance/settlements.ts';
+import {
+  deadLetter,
+  idsOf,
+  messages,
+  numbered,
+} from '../../src/testing/conformance/settlements.ts';
 import { namespaces } from './namespace.ts';
 import { overRabbitmq } from './over-rabbitmq.ts';
 
@@ -64,12 +70,33 @@ const cases: readonly ConformanceCase[] = [
       }
     },
   },
+  {
+    id: 'dying-not-given-back',
+    promise: 'G8',
+    title: 'a message on its way to the dead letters is not given back when its consumer stops',
+    needs: {},
+    async run(harness) {
+      const { connection, consumer } = await harness.start();
+      await connection.publish({ id: 'm' });
+      const dying = connection.settled(deadLetter(await consumer.one()));
+      // It is buried here, and the server has not confirmed it.
+      await setImmediate();
+      consumer.stop();
+      await dying;
+
+      const heir = await harness.open();
+      const heard = heir.consume();
+      heard.grant(1);
+      await heard.nothing();
+
+      const { depth, dead } = (await heir.view()).stats;
+      assert.deepEqual([depth, dead], [0, 1]);
+    },
+  },
 ];
 
 overRabbitmq((server) => {
   const all = namespaces(server);
-  beforeAll(all.open);
-  afterAll(all.close);
   const patience = { virtualMs: 1_500, realMs: 8_000, quietMs: 40 };
   runConformance({ engine: all.engine, test, seeds: [1], cases, patience });
 });

@@ -13,7 +13,11 @@ import {
 } from './history.ts';
 
 /** Nothing accepted is missing, nothing came that nobody published, nothing refused came. */
-export function totalQueue(history: History, subscription: string, topics: Set<string>): string[] {
+export function totalQueue(
+  history: History,
+  subscription: string,
+  topics: ReadonlySet<string>,
+): string[] {
   const done = new Set([...acked(history, subscription), ...maybeAcked(history, subscription)]);
   const wrong = mayExist(history)
     .filter((id) => isStored(history, id) && topics.has(topicOf(history, id)))

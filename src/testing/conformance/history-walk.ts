@@ -7,12 +7,14 @@ import assert from 'node:assert/strict';
 import type { OnDead } from '../../transport/transport.ts';
 import type { Connection, Harness } from './harness.ts';
 import { newHistory } from './history.ts';
+import { totalQueue } from './history-check.ts';
 import { stepOf, type StepName } from './history-steps.ts';
 import {
   allTopics,
   factNames,
   hire,
   subscriptionNames,
+  topicsOf,
   workerOf,
   type Walk,
   type Worker,
@@ -112,10 +114,17 @@ export async function heal(walk: Walk): Promise<void> {
     await harness.clock.advance(500);
     collect(walk);
     for (const worker of workers) await ackAll(walk, worker);
-    if (await isEmpty(first.connection)) return;
+    if ((await isEmpty(first.connection)) && !isMoreToCome(walk)) return;
   }
+  if (await isEmpty(first.connection)) return;
   const views = await first.connection.store.subscriptions();
   assert.fail(`messages are stuck: ${JSON.stringify(views.map(({ stats }) => stats))}`);
+}
+
+/** Figures that are estimates may for a moment leave out what is on its way from one to another. */
+function isMoreToCome({ history, harness }: Walk): boolean {
+  if (harness.engine.capabilities.counts === 'exact') return false;
+  return subscriptionNames.some((name) => totalQueue(history, name, topicsOf(name)).length > 0);
 }
 
 async function ackAll({ history, harness }: Walk, worker: Worker): Promise<void> {

@@ -7,6 +7,15 @@ import { usualTopic, type Draft } from './settlements.ts';
 
 export const allTopics: readonly string[] = [usualTopic, 'order.seen'];
 export const subscriptionNames: readonly string[] = ['billing', 'audit'];
+const topics: Readonly<Record<string, ReadonlySet<string>>> = {
+  billing: new Set(allTopics),
+  audit: new Set(allTopics.slice(1)),
+};
+
+export function topicsOf(subscription: string): ReadonlySet<string> {
+  return topics[subscription] ?? new Set();
+}
+
 export const factNames: readonly string[] = [
   'customer:1',
   'customer:2',

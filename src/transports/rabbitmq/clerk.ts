@@ -13,13 +13,14 @@
  */
 
 import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib';
-import { systemClock } from '../../clock.ts';
+import { systemClock, type Timer } from '../../clock.ts';
 import type { Suspicion } from '../../transport/transport.ts';
 import { ackUnlessClosed } from './ack-book.ts';
+import { whenClosed } from './driver.ts';
 import { cutOff } from './failures.ts';
 import type { Names } from './names.ts';
 import type { Publisher } from './publisher.ts';
-import { longestUnackedMs, wholeQueue } from './settings.ts';
+import { wholeQueue } from './settings.ts';
 import type { Heard } from './wire-format.ts';
 
 export interface Verdict {
@@ -63,6 +64,8 @@ export interface ClerkOptions {
   isOpen(): boolean;
   /** Grows for as long as the session lives, over all its connections. */
   readonly nextNumber: () => number;
+  /** For how long a message may stay unacknowledged; milliseconds. */
+  longestUnacked(): number;
   /** Sends an answer to a session. */
   tell(session: string, message: object): Promise<boolean>;
   broken(reason: string): void;
@@ -137,17 +140,15 @@ async function keepLedgers(options: ClerkOptions): Promise<void> {
   const { model, names, tell, broken } = options;
   const ledgers = new Map<string, Kept>();
   const channel = await model.createChannel();
-  channel.on('error', () => undefined);
-  let renewal = systemClock.setTimer(renew, longestUnackedMs / 2);
+  const arm = (): Timer => systemClock.setTimer(renew, options.longestUnacked() / 2).unref();
+  let renewal = arm();
   function renew(): void {
     renewLedgers(options, ledgers);
-    renewal = systemClock.setTimer(renew, longestUnackedMs / 2);
-    renewal.unref();
+    renewal = arm();
   }
-  renewal.unref();
-  channel.on('close', () => {
+  whenClosed(channel, (because) => {
     renewal.cancel();
-    broken('the channel of the clerk was closed');
+    broken(`the channel of the clerk was closed${because}`);
   });
   await channel.prefetch(wholeQueue);
   await channel.consume(names.ledgers, (message) => {
@@ -169,12 +170,12 @@ async function keepLedgers(options: ClerkOptions): Promise<void> {
   });
 }
 
-/** Ledgers that stand for long are written anew: see {@link longestUnackedMs}. */
+/** Ledgers that stand for long are written anew: see `longestUnackedMs`. */
 function renewLedgers(
-  { publisher, names, newId }: ClerkOptions,
+  { publisher, names, newId, longestUnacked }: ClerkOptions,
   ledgers: ReadonlyMap<string, Kept>,
 ): void {
-  const oldest = systemClock.monotonic() - longestUnackedMs;
+  const oldest = systemClock.monotonic() - longestUnacked();
   for (const { session, process, number, hashes, keptAt } of ledgers.values()) {
     if (keptAt > oldest) continue;
     const headers = { session, process, number };

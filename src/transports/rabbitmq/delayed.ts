@@ -3,7 +3,7 @@
  *
  * One with a key waits outside the lanes. When it is due it goes to the main queue, behind all that
  * was accepted before, as if it had been published just then; a copy that is there already, because
- * the last owner died in between, takes its place. What is due in more than ten minutes goes back
+ * the last owner died in between, takes its place. What is due after more than is held here goes back
  * to a queue of the server in which time passes.
  */
 
@@ -15,9 +15,9 @@ import {
   store,
   type Hold,
   type Incoming,
+  type Member,
   type Source,
 } from './hold.ts';
-import { longestHeldMs } from './settings.ts';
 import { sendingOf, type Arrived } from './wire-format.ts';
 import { exchangeFor } from './names.ts';
 
@@ -25,17 +25,17 @@ import { exchangeFor } from './names.ts';
 export function isDelayed({ member, partition }: Hold, { message, dueAt, note }: Arrived): boolean {
   if (partition === null || note !== null || dueAt === 0) return false;
   const isKeyed = member.registered.spec.order === 'key' && message.key !== null;
-  return isKeyed || isFar(dueAt, member.context.host.clock.now());
+  return isKeyed || isFar(member, dueAt);
 }
 
-function isFar(dueAt: number, now: number): boolean {
-  return dueAt - now > longestHeldMs;
+function isFar({ context: { host, settings } }: Member, dueAt: number): boolean {
+  return dueAt - host.clock.now() > settings.limits.longestHeldMs;
 }
 
 export function delay(hold: Hold, { arrived, place }: Incoming): void {
   const { context } = hold.member;
   const source = createSource(hold, { arrived, place, order: 0 });
-  if (isFar(arrived.dueAt, context.host.clock.now())) {
+  if (isFar(hold.member, arrived.dueAt)) {
     void sendOn(source, { isDue: false }).catch(() => undefined);
     return;
   }
@@ -80,12 +80,15 @@ async function sendOn(source: Source, { isDue }: { readonly isDue: boolean }): P
   const sending = isDue
     ? { exchange: '', key: main[index]!, message: { ...message, delayMs: 0 }, acceptedAt }
     : {
-        exchange: exchangeFor(context.names, remainingMs)!,
+        exchange: exchangeFor(context.names, remainingMs, context.settings.limits)!,
         key: side[index]!,
         message,
         acceptedAt,
       };
-  await store(context, () => context.messages.send(sendingOf(sending)));
+  await store(context, async () => {
+    if (!isDue) await context.later();
+    await context.messages.send(sendingOf(sending));
+  });
   source.isCopying = false;
   hold.partition!.leaving -= 1;
   if (hold.isOpen && !source.isDone) takePlaceOf(source);

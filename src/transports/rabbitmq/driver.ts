@@ -3,7 +3,7 @@
 import type { Channel, ChannelModel } from 'amqplib';
 import type * as amqplib from 'amqplib';
 import { MaloteError } from '../../errors.ts';
-import { connectFailure } from './failures.ts';
+import { connectFailure, messageOf } from './failures.ts';
 import { gatherWrites } from './gather-writes.ts';
 import type { Settings } from './settings.ts';
 
@@ -39,6 +39,13 @@ function withHeartbeat(url: string, seconds: number): string {
   const address = new URL(url);
   address.searchParams.set('heartbeat', String(seconds));
   return address.href;
+}
+
+/** Hears of the end of a channel, and what the server said of it, if anything, in brackets. */
+export function whenClosed(channel: Channel, heard: (because: string) => void): void {
+  let because = '';
+  channel.on('error', (error) => (because = ` (${messageOf(error)})`));
+  channel.on('close', () => heard(because));
 }
 
 /**

@@ -8,11 +8,10 @@ import type { ChannelModel } from 'amqplib';
 import { systemClock } from '../../clock.ts';
 import type { Finding } from '../../transport/transport.ts';
 import { connect } from './driver.ts';
-import { messageOf } from './failures.ts';
 import { greetingOf, judge } from './greeting.ts';
 import { namesOf } from './names.ts';
 import type { Settings } from './settings.ts';
-import { withChannel } from './topology.ts';
+import { lengthOf } from './topology.ts';
 
 const patienceMs = 2_000;
 
@@ -22,11 +21,11 @@ export async function examine(settings: Settings): Promise<readonly Finding[]> {
   try {
     const { kept, ingressKept } = namesOf(settings.namespace);
     const found = [
-      keptFinding('messages', kept, await lengthOf(model, kept)),
+      keptFinding('messages', kept, await countIn(model, kept)),
       keptFinding(
         'messages of programs without malote',
         ingressKept,
-        await lengthOf(model, ingressKept),
+        await countIn(model, ingressKept),
       ),
     ];
     return [
@@ -71,14 +70,6 @@ async function isTaking(model: ChannelModel): Promise<boolean> {
 }
 
 /** 0 where there is no such queue: nobody has opened the namespace yet. */
-async function lengthOf(model: ChannelModel, queue: string): Promise<number> {
-  try {
-    return await withChannel(model, async (channel) => {
-      const { messageCount } = await channel.checkQueue(queue);
-      return messageCount;
-    });
-  } catch (error) {
-    if (/NOT.FOUND|\b404\b/.test(messageOf(error))) return 0;
-    throw error;
-  }
+async function countIn(model: ChannelModel, queue: string): Promise<number> {
+  return (await lengthOf(model, queue))?.messageCount ?? 0;
 }

@@ -144,7 +144,24 @@ export function notSent(error: unknown): MaloteError {
 
 export function lineLost(url: string, reason: string): MaloteError {
   const sentence = `the connection to ${hide(url)} was lost (${reason}); connecting again`;
-  return new MaloteError('ENGINE_UNREACHABLE', sentence);
+  const strictMs = consumerTimeoutIn(reason);
+  const cure =
+    strictMs === null
+      ? ''
+      : `; consumer_timeout of this server is ${strictMs} ms: raise it above the longest handler`;
+  return new MaloteError('ENGINE_UNREACHABLE', sentence + cure);
+}
+
+/** How long a server lets a message stay unacknowledged, where that was too long; else null. */
+export function consumerTimeoutIn(reason: string): number | null {
+  const [, ms] =
+    /acknowledgement on channel \d+ timed out. Timeout value used: (\d+) ms/.exec(reason) ?? [];
+  return ms === undefined ? null : Number(ms);
+}
+
+/** A queue, or what leads to it, was deleted underfoot. */
+export function isGone(error: unknown): boolean {
+  return /NOT.FOUND|\b404\b|was deleted|leads nowhere/.test(messageOf(error));
 }
 
 export function messageOf(error: unknown): string {

@@ -15,7 +15,8 @@
 import type { ConsumeMessage } from 'amqplib';
 import type { Failure, Foreign, Outgoing } from '../../transport/transport.ts';
 import { fits } from './fit.ts';
-import { exchangeFor, placeIndexOf, type Names } from './names.ts';
+import type { Context } from './hold.ts';
+import { exchangeFor, placeIndexOf } from './names.ts';
 import type { Sending } from './publisher.ts';
 import type { Registered } from './registry.ts';
 import { arrivedOf, header, sendingOf, type DeadNote } from './wire-format.ts';
@@ -87,7 +88,7 @@ function isNeeds(text: string): boolean {
  * @throws MaloteError `MESSAGE_TOO_LARGE`: other drivers write longer headers than ours does
  */
 export function forwardOf(
-  names: Names,
+  { names, settings }: Pick<Context, 'names' | 'settings'>,
   { spec, queues, partitions }: Registered,
   { message, acceptedAt }: { readonly message: Outgoing; readonly acceptedAt: number },
 ): Sending {
@@ -95,7 +96,7 @@ export function forwardOf(
   const isKeyed = spec.order === 'key' && message.key !== null;
   const atOnce = isKeyed ? queues.main[index]! : queues.shared;
   const key = message.delayMs > 0 ? queues.side[index]! : atOnce;
-  const exchange = exchangeFor(names, message.delayMs) ?? '';
+  const exchange = exchangeFor(names, message.delayMs, settings.limits) ?? '';
   return sendingOf({ exchange, key, message, acceptedAt });
 }
 

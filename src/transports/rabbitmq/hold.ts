@@ -54,6 +54,8 @@ export interface Context {
   readonly facts: FactBook;
   readonly holder: Holder;
   isOpen(): boolean;
+  /** For how long a message may stay unacknowledged before it is taken anew; milliseconds. */
+  longestUnacked(): number;
   step(): Step;
   /** Looks soon for what can be delivered. */
   look(): void;

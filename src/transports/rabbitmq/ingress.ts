@@ -18,7 +18,7 @@ import { systemClock } from '../../clock.ts';
 import { MaloteError } from '../../errors.ts';
 import { ownFailureOf } from '../../message/failure.ts';
 import type { Failure, Outgoing } from '../../transport/transport.ts';
-import { closeChannel } from './driver.ts';
+import { closeChannel, whenClosed } from './driver.ts';
 import { ackPlace, createAckBook, drained, endBook, placeOf, type AckBook } from './ack-book.ts';
 import { foreignOf, forwardOf, unreadableOf } from './foreign.ts';
 import type { Context, Ingress, Member } from './hold.ts';
@@ -83,8 +83,7 @@ async function read(state: State): Promise<void> {
   const lost = (reason: string): void => {
     if (reading.isOpen && !member.isForgotten) context.broken(reason);
   };
-  channel.on('error', () => undefined);
-  channel.on('close', () => lost('the channel of an ingress was closed'));
+  whenClosed(channel, (because) => lost(`the channel of an ingress was closed${because}`));
   state.reading = reading;
   await channel.prefetch(windowSize);
   await channel.consume(queue, (message) => {
@@ -122,8 +121,10 @@ async function takeOne(state: State, reading: Reading, delivery: ConsumeMessage)
   switch (sealed.kind) {
     case 'sealed':
       try {
-        const sending = forwardOf(context.names, registered, { message, acceptedAt });
+        const sending = forwardOf(context, registered, { message, acceptedAt });
+        const isFar = message.delayMs > context.settings.limits.longestHeldMs;
         forward(state, reading, message.key, async () => {
+          if (isFar) await context.later();
           await context.publisher.send(sending);
           ackPlace(place);
         });
@@ -242,24 +243,3 @@ async function giveBack(reading: Reading | null): Promise<void> {
   await drained(book);
   await closeChannel(book.channel);
 }
-
-/** Tells of types that nobody subscribes: each message reaches one process. */
-export async function hearKept({ wire, names, host, broken }: Listening): Promise<void> {
-  const channel = await wire.model.createChannel();
-  channel.on('error', () => undefined);
-  channel.on('close', () => broken('the channel of the ingress was closed'));
-  await channel.consume(
-    names.ingressTold,
-    (message) => {
-      if (message === null) {
-        broken(`"${names.ingressTold}" was deleted`);
-        return;
-      }
-      const { id, topic: type } = foreignOf(message, host.clock.now());
-      host.notify({ kind: 'kept', id: id ?? '', type });
-    },
-    { noAck: true },
-  );
-}
-
-export type Listening = Pick<Context, 'wire' | 'names' | 'host' | 'broken'>;

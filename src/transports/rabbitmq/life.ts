@@ -8,17 +8,18 @@ import { startPresence } from './presence.ts';
 import { createDepths, type Sight } from './publish.ts';
 import { createRegistry, type Registered } from './registry.ts';
 import { lifeOf, membersOf, subscribingBy, type Life, type Session } from './session.ts';
-import { cutOff } from './failures.ts';
+import { consumerTimeoutIn, cutOff } from './failures.ts';
 import { largestWindow } from './shared-window.ts';
 import { answer, askHeld, heldOf, type Question } from './store.ts';
-import { restore } from './subscribe.ts';
+import { restore, rewrite } from './subscribe.ts';
 import { startTail } from './tail.ts';
-import { declareLater } from './topology.ts';
+import { declareLater, declareNamespace } from './topology.ts';
 import { startWork, type Work } from './work.ts';
 
 export async function begin(session: Session, wire: Wire): Promise<void> {
   const { names, settings, host, publisher, messages, id } = session;
   const broken = (reason: string): void => giveUp(session, wire, reason);
+  await declareNamespace(wire.model, settings, names);
   const registry = createRegistry({
     names,
     partitions: settings.partitions,
@@ -28,7 +29,10 @@ export async function begin(session: Session, wire: Wire): Promise<void> {
   const stream = names.registry;
   const read = registry.read;
   const now = (): number => host.clock.now();
-  const tail = await startTail({ model, publisher, stream, newId: host.newId, read, broken, now });
+  const longestUnacked = (): number => session.longestUnackedMs;
+  const { newId } = host;
+  const reading = { model, publisher, stream, newId, read, broken, now, longestUnacked };
+  const tail = await startTail(reading);
   const presence = await startPresence({
     model,
     publisher,
@@ -47,9 +51,13 @@ export async function begin(session: Session, wire: Wire): Promise<void> {
     const counts = await presence.ask({ kind: 'facts' } satisfies Question);
     return Math.max(0, ...(counts as number[]));
   }, systemClock.monotonic);
-  session.life = { wire, registry, tail, presence, factCount, work: null, starting: null };
+  const life: Life = { wire, registry, tail, presence, factCount, work: null, starting: null };
+  session.life = life;
+  await rewrite(subscribingBy(session, life), session.lastKnown);
+  if (session.life !== life) throw cutOff();
   session.outlet = {
     names,
+    limits: settings.limits,
     registry,
     publisher: messages,
     later: () => laterOf(session, wire),
@@ -64,7 +72,10 @@ function answerOf(session: Session, question: Question): unknown {
 }
 
 function laterOf(session: Session, { model }: Wire): Promise<void> {
-  session.later ??= declareLater(model, session.settings, session.names);
+  session.later ??= declareLater(model, session.settings, session.names).catch((error: unknown) => {
+    session.later = null;
+    throw error;
+  });
   return session.later;
 }
 
@@ -80,6 +91,7 @@ function sightOf(session: Session): Sight | null {
       return partitions * (side + window) + sessions * largestWindow;
     },
     held: async ({ name }) => heldOf(name, await askHeld(membersOf(session), presence)),
+    restore: (registered) => restore(subscribingBy(session, life), registered),
   };
 }
 
@@ -96,6 +108,10 @@ async function expectedPeers(session: Session, wire: Wire): Promise<number> {
 
 export function giveUp(session: Session, wire: Wire, reason: string): void {
   if (!session.isOpen || !wire.isOpen) return;
+  const strictMs = consumerTimeoutIn(reason);
+  if (strictMs !== null) {
+    session.longestUnackedMs = Math.min(session.longestUnackedMs, strictMs / 2);
+  }
   wire.destroy(reason);
 }
 
@@ -106,6 +122,7 @@ export function endLife(session: Session): void {
   session.life = null;
   session.later = null;
   if (life === null) return;
+  session.lastKnown = [...life.registry.byName.values()];
   life.tail.end(cutOff());
 }
 
@@ -161,6 +178,7 @@ function workOf(session: Session, life: Life): Promise<Work> {
     later: () => laterOf(session, wire),
     nextNumber,
     nextSharedToken,
+    longestUnacked: () => session.longestUnackedMs,
     broken: (reason) => giveUp(session, wire, reason),
   }).then((work) => {
     life.work = work;

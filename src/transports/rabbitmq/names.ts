@@ -1,8 +1,7 @@
 /** How everything is called on the server, and which partition a key belongs to. */
 
 import type { SubscriptionSpec } from '../../transport/transport.ts';
-
-import { longestHeldMs } from './settings.ts';
+import type { Limits, Step } from './settings.ts';
 
 export interface Names {
   readonly namespace: string;
@@ -78,29 +77,18 @@ export function allQueues({ ingress, shared, dead, main, side }: SubscriptionNam
   return [ingress, shared, dead, ...main, ...side];
 }
 
-export interface Step {
-  readonly ms: number;
-  readonly name: string;
-}
-
-/** How long a message may stay in one queue of the server, by step. */
-export const laterSteps: readonly Step[] = [
-  { ms: 10_000, name: '10s' },
-  { ms: 60_000, name: '1m' },
-  { ms: 600_000, name: '10m' },
-  { ms: 3_600_000, name: '1h' },
-  { ms: 21_600_000, name: '6h' },
-  { ms: 86_400_000, name: '1d' },
-];
-
 export function laterQueue({ namespace }: Names, { name }: Step): string {
   return `${namespace}.later.${name}`;
 }
 
 /** The exchange of the longest step that fits into a delay; null when none does. */
-export function exchangeFor(names: Names, delayMs: number): string | null {
+export function exchangeFor(
+  names: Names,
+  delayMs: number,
+  { longestHeldMs, steps }: Pick<Limits, 'longestHeldMs' | 'steps'>,
+): string | null {
   if (delayMs <= longestHeldMs) return null;
-  const step = laterSteps.findLast(({ ms }) => ms <= delayMs);
+  const step = steps.findLast(({ ms }) => ms <= delayMs);
   return step === undefined ? null : laterQueue(names, step);
 }
 

@@ -6,12 +6,12 @@ import type { Host, Transport } from '../../transport/transport.ts';
 import { emptyLedger } from './clerk.ts';
 import { begin, endLife, giveUp } from './life.ts';
 import { createLine } from './line.ts';
-import { namesOf } from './names.ts';
+import { namesOf, sessionQueue } from './names.ts';
 import { drainsOf } from './partition.ts';
-import { createPublisher } from './publisher.ts';
+import { createPublisher, type Sending } from './publisher.ts';
 import { queueOf } from './queue.ts';
 import { lifeOf, membersOf, subscribing, type Session } from './session.ts';
-import type { Settings } from './settings.ts';
+import { longestUnackedMs, type Settings } from './settings.ts';
 import { storeOf } from './store.ts';
 import { declareNamespace } from './topology.ts';
 import { createSharedTokens } from './work.ts';
@@ -44,7 +44,16 @@ export async function openTransport(settings: Settings, host: Host): Promise<Tra
 function createSession(settings: Settings, host: Host): Session {
   const names = namesOf(settings.namespace);
   let numbers = 0;
-  const over = { url: settings.url, waitMs: host.leaseMs };
+  const over = {
+    url: settings.url,
+    waitMs: host.leaseMs,
+    nowhere({ exchange, key }: Sending): void {
+      // Sessions end. Anything else that is gone was deleted underfoot.
+      if (exchange === '' && key.startsWith(sessionQueue(names, ''))) return;
+      const what = exchange === '' ? key : exchange;
+      if (session.life !== null) giveUp(session, session.life.wire, `"${what}" leads nowhere`);
+    },
+  };
   const publisher = createPublisher(over);
   // What callers publish may cost its channel: states of messages do not go along with it.
   const messages = createPublisher(over);
@@ -93,6 +102,8 @@ function createSession(settings: Settings, host: Host): Session {
     life: null,
     outlet: null,
     later: null,
+    lastKnown: [],
+    longestUnackedMs,
     isOpen: true,
     lastSettling: Promise.resolve(),
   };
@@ -101,6 +112,9 @@ function createSession(settings: Settings, host: Host): Session {
 
 async function close(session: Session): Promise<void> {
   if (!session.isOpen) return;
+  // Not even a server that takes nothing keeps a process.
+  session.publisher.hurry();
+  session.messages.hurry();
   await session.lastSettling;
   if (!session.isOpen) return;
   session.isOpen = false;

@@ -9,8 +9,8 @@ import { isMet } from '../../message/need.ts';
 import type { Verdict } from './clerk.ts';
 import { takePlaceOf } from './delayed.ts';
 import { createSource, store, type Hold, type Incoming } from './hold.ts';
-import { laterQueue, laterSteps, type Step } from './names.ts';
-import { longestHeldMs } from './settings.ts';
+import { laterQueue } from './names.ts';
+import type { Step } from './settings.ts';
 import { sendingOf, type Arrived, type CopyNote } from './wire-format.ts';
 
 /** Nothing new of the partition is taken in. */
@@ -60,8 +60,9 @@ export async function sendAway(hold: Hold, { arrived, place }: Incoming): Promis
 
 /** The longest that is over before anything happens to the message by itself; else the shortest. */
 function stepOf(hold: Hold, arrived: Arrived): Step {
+  const { longestHeldMs, steps } = hold.member.context.settings.limits;
   const leftMs = Math.min(longestHeldMs, standsUntil(hold, arrived) - now(hold));
-  return laterSteps.findLast(({ ms }) => ms <= leftMs) ?? laterSteps[0]!;
+  return steps.findLast(({ ms }) => ms <= leftMs) ?? steps[0]!;
 }
 
 function standsUntil(hold: Hold, { message, acceptedAt, dueAt, note }: Arrived): number {

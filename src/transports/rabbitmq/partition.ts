@@ -13,7 +13,7 @@ import type { Channel, ConsumeMessage } from 'amqplib';
 import { systemClock } from '../../clock.ts';
 import { shut } from '../../transport/lane-table-lanes.ts';
 import { endLeases } from '../../transport/lane-table-settle.ts';
-import { closeChannel } from './driver.ts';
+import { closeChannel, whenClosed } from './driver.ts';
 import { ackPlace, createAckBook, drained, endBook, placeOf, type Place } from './ack-book.ts';
 import { delay, isDelayed } from './delayed.ts';
 import {
@@ -40,7 +40,7 @@ import {
   verdictsOn,
 } from './intake.ts';
 import { relieve, takeNew } from './relief.ts';
-import { longestTakeOverMs, longestUnackedMs } from './settings.ts';
+import { longestTakeOverMs } from './settings.ts';
 import { arrivedOf, identityOf, recordOf, type CopyNote, type OpenNote } from './wire-format.ts';
 
 /** What the owner of the balance decides. */
@@ -87,13 +87,12 @@ export async function standBy(member: Member, index: number, turns: Turns): Prom
 }
 
 /** Up to a third later than it must be: not all partitions at once. */
-function renewalOf({ host }: Member['context']): number {
-  return host.clock.monotonic() + longestUnackedMs * (1 + host.random() / 3);
+function renewalOf({ host, longestUnacked }: Member['context']): number {
+  return host.clock.monotonic() + longestUnacked() * (1 + host.random() / 3);
 }
 
 function watch(hold: Hold, channel: Channel): void {
-  channel.on('error', () => undefined);
-  channel.on('close', () => lost(hold, 'a channel of a partition was closed'));
+  whenClosed(channel, (because) => lost(hold, `a channel of a partition was closed${because}`));
 }
 
 function lost(hold: Hold, reason: string): void {

@@ -10,6 +10,7 @@
 import type { ChannelModel, ConsumeMessage } from 'amqplib';
 import { systemClock } from '../../clock.ts';
 import { MaloteError } from '../../errors.ts';
+import { whenClosed } from './driver.ts';
 import { sessionQueue, type Names } from './names.ts';
 import type { Publisher, Sending } from './publisher.ts';
 
@@ -66,8 +67,7 @@ export async function startPresence(options: PresenceOptions): Promise<Presence>
   const state: State = { ...options, peers: new Map(), own: new Set(), asked: new Map() };
   const queue = sessionQueue(names, session);
   const channel = await model.createChannel();
-  channel.on('error', () => undefined);
-  channel.on('close', () => broken('the channel of the session was closed'));
+  whenClosed(channel, (because) => broken(`the channel of the session was closed${because}`));
   await channel.assertQueue(queue, { exclusive: true, durable: false, autoDelete: true });
   await channel.bindQueue(queue, names.hello, '');
   await channel.consume(queue, (message) => hear(state, message), { noAck: true });
@@ -154,16 +154,21 @@ async function mayBeThere(state: State, peer: string): Promise<boolean> {
     await state.publisher.send(passing(state, sessionQueue(state.names, peer), greeting));
     return true;
   } catch (error) {
-    return !(error instanceof MaloteError && error.code === 'ENGINE_FAILED');
+    return !isCertain(error);
   }
+}
+
+/** Nothing leads to it. Of a server that does not answer nobody knows who is there. */
+function isCertain(error: unknown): boolean {
+  return error instanceof MaloteError && error.code === 'ENGINE_FAILED';
 }
 
 async function send(state: State, peer: string, greeting: Greeting): Promise<boolean> {
   try {
     await state.publisher.send(passing(state, sessionQueue(state.names, peer), greeting));
     return true;
-  } catch {
-    forget(state, peer);
+  } catch (error) {
+    if (isCertain(error)) forget(state, peer);
     return false;
   }
 }

@@ -4,17 +4,18 @@ import { systemClock } from '../../clock.ts';
 import { MaloteError } from '../../errors.ts';
 import { type Stopped, stopBehind, stoppedAt } from '../../transport/forward.ts';
 import type { Outgoing, PublishOutcome } from '../../transport/transport.ts';
-import { notSent } from './failures.ts';
+import { isGone, notSent } from './failures.ts';
 import type { Wire } from './line.ts';
 import { exchangeFor, placeIndexOf, routingKey, type Names } from './names.ts';
 import type { Publisher, Sending } from './publisher.ts';
 import type { Registered, Registry } from './registry.ts';
-import { longestHeldMs } from './settings.ts';
+import type { Limits } from './settings.ts';
 import { withChannel } from './topology.ts';
 import { sendingOf } from './wire-format.ts';
 
 export interface Outlet {
   readonly names: Names;
+  readonly limits: Limits;
   readonly registry: Registry;
   readonly publisher: Publisher;
   /** Declares the queues of long delays, the first time one is needed. */
@@ -78,7 +79,7 @@ function put(
     sent(error as MaloteError);
     return;
   }
-  if (message.delayMs <= longestHeldMs) {
+  if (message.delayMs <= outlet.limits.longestHeldMs) {
     publisher.put(sending, sent);
     return;
   }
@@ -89,13 +90,13 @@ function put(
 }
 
 /** Where a message goes: at once, or by way of a queue in which it passes most of its delay. */
-function placed({ names, registry }: Outlet, message: Outgoing, now: number): Sending {
+function placed({ names, limits, registry }: Outlet, message: Outgoing, now: number): Sending {
   const { topic, key, delayMs } = message;
   const { partitions } = registry;
   const index = placeIndexOf(message, partitions);
   const place = delayMs > 0 ? `@${index}` : key === null ? '-' : String(index);
   const routed = routingKey(topic, partitions, place);
-  const exchange = exchangeFor(names, delayMs) ?? names.exchange;
+  const exchange = exchangeFor(names, delayMs, limits) ?? names.exchange;
   return sendingOf({ exchange, key: routed, message, acceptedAt: now });
 }
 
@@ -151,6 +152,8 @@ export interface Sight {
   /** The most that all owners together may hold of it. */
   mostHeld(registered: Registered): number;
   held(registered: Registered): Promise<number>;
+  /** Declares what was deleted of it underfoot. */
+  restore(registered: Registered): Promise<void>;
 }
 
 export function createDepths(registry: Registry, sight: () => Sight | null): Depths {
@@ -196,8 +199,9 @@ async function look(depth: Depth, registered: Registered, sight: Sight): Promise
     const mayBeFull = waiting + sight.mostHeld(registered) >= registered.spec.maxDepth;
     depth.known = waiting + (mayBeFull ? await sight.held(registered) : 0);
     depth.added -= before;
-  } catch {
+  } catch (error) {
     // Figures that could not be had are had the next time.
+    if (isGone(error)) await sight.restore(registered).catch(() => undefined);
   } finally {
     depth.isLooking = false;
     depth.lookedAt = systemClock.monotonic();

@@ -17,6 +17,8 @@ import type { Wire } from './line.ts';
 export interface Sending extends Publish {
   /** Whether it is still to be stored, should there be a connection again. */
   readonly isWanted?: () => boolean;
+  /** A server that says that it takes nothing for now is waited for, however long that is. */
+  readonly isPatient?: boolean;
 }
 
 /** Null once it is stored. `INDETERMINATE` when nobody knows; otherwise it is not stored. */
@@ -29,6 +31,8 @@ export interface Publisher {
   /** To be called with every new connection. */
   use(wire: Wire): Promise<void>;
   lost(reason: string): void;
+  /** From now on nothing waits for longer than anything else. */
+  hurry(): void;
   end(): void;
   /** Settles as `stored` does, or resolves as soon as the server takes nothing more for now. */
   unlessBlocked(stored: Promise<void>): Promise<void>;
@@ -42,9 +46,7 @@ interface Pending {
   isReturned: boolean;
 }
 
-interface State {
-  readonly url: string;
-  readonly waitMs: number;
+interface State extends PublisherOptions {
   readonly clock: Clock;
   /** Those of the channel that is open. */
   frames: Frames | null;
@@ -58,13 +60,15 @@ interface State {
   isEnded: boolean;
   lastReason: string;
   isBlocked: boolean;
+  isHurried: boolean;
   /** Those who want to hear when the server blocks. */
   readonly whenBlocked: Set<() => void>;
 }
 
-/** The same publisher, for what is of no use any more once `isWanted` says so. */
+/** The same publisher, for states of messages: of no use once `isWanted` says so, patient before. */
 export function whileWanted(publisher: Publisher, isWanted: () => boolean): Publisher {
-  const put: Publisher['put'] = (sending, sent) => publisher.put({ ...sending, isWanted }, sent);
+  const put: Publisher['put'] = (sending, sent) =>
+    publisher.put({ ...sending, isWanted, isPatient: true }, sent);
   return { ...publisher, put, send: (...sendings) => sendAll(put, sendings) };
 }
 
@@ -72,6 +76,8 @@ export interface PublisherOptions {
   readonly url: string;
   /** How long a message may be on its way. */
   readonly waitMs: number;
+  /** Something was sent to where no queue is. */
+  nowhere(sending: Sending): void;
 }
 
 export function createPublisher(options: PublisherOptions): Publisher {
@@ -87,6 +93,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
     isEnded: false,
     lastReason: 'it is not connected',
     isBlocked: false,
+    isHurried: false,
     whenBlocked: new Set(),
   };
   const put: Publisher['put'] = (sending, sent) => putOne(state, sending, sent);
@@ -96,6 +103,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
     use: (wire) => use(state, wire),
     unlessBlocked: (stored) => unlessBlocked(state, stored),
     lost: (reason) => lose(state, reason),
+    hurry: () => void (state.isHurried = true),
     end() {
       state.isEnded = true;
       lose(state, 'the connection was closed');
@@ -159,6 +167,7 @@ function confirmed(state: State, pending: Pending, error: unknown): void {
     state.byId.delete(messageId);
   }
   pending.sent(isStored ? unroutable(pending) : refused(error));
+  if (isStored && pending.isReturned) state.nowhere(pending.sending);
 }
 
 /** Nothing of it was sent. */
@@ -172,7 +181,8 @@ function unroutable({ isReturned, sending }: Pending): MaloteError | null {
   if (!isReturned) return null;
   const { exchange, key } = sending;
   const where = exchange === '' ? `queue "${key}"` : `exchange "${exchange}" for "${key}"`;
-  return new MaloteError('ENGINE_FAILED', `${where} leads nowhere; nothing was stored`);
+  const sentence = `${where} leads nowhere; nothing was stored; what is missing is declared anew`;
+  return new MaloteError('ENGINE_FAILED', sentence);
 }
 
 function refused(error: unknown): MaloteError {
@@ -280,8 +290,10 @@ function watch(state: State): void {
       state.isWatching = false;
       const now = state.clock.monotonic();
       refuseWaiting(state, ({ until }) => until <= now);
+      const isWaiting = state.isBlocked && !state.isHurried;
       for (const pending of state.written) {
         if (pending.until > now) break;
+        if (isWaiting && pending.sending.isPatient === true) continue;
         state.written.delete(pending);
         pending.sent(unsure(`the server did not confirm within ${state.waitMs} ms`));
       }

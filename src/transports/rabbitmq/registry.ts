@@ -28,6 +28,8 @@ export interface Registry {
   readonly byTopic: ReadonlyMap<string, readonly Registered[]>;
   /** Into how many partitions keys are divided. */
   readonly partitions: number;
+  /** Whether the stream says anything of that name, and be it that it was unsubscribed. */
+  knows(name: string): boolean;
   read(entry: unknown): void;
 }
 
@@ -39,6 +41,7 @@ export interface RegistryOptions {
 
 export function createRegistry({ names, partitions, changed }: RegistryOptions): Registry {
   const byName = new Map<string, Registered>();
+  const said = new Set<string>();
   let byTopic: Map<string, Registered[]> | null = null;
   let divided = partitions;
   let isFirst = true;
@@ -51,12 +54,14 @@ export function createRegistry({ names, partitions, changed }: RegistryOptions):
     get partitions() {
       return divided;
     },
+    knows: (name) => said.has(name),
     read(entry) {
       const written = entry as SubscriptionRecord | null;
       if (written === null || typeof written.name !== 'string') return;
       const { name, spec, partitions: into } = written;
       if (isFirst) divided = into;
       isFirst = false;
+      said.add(name);
       byTopic = null;
       const before = byName.get(name);
       if (spec === null) {

@@ -14,7 +14,7 @@ import type { Names } from './names.ts';
 import type { Presence } from './presence.ts';
 import type { Outlet } from './publish.ts';
 import type { Publisher } from './publisher.ts';
-import type { Registry } from './registry.ts';
+import type { Registered, Registry } from './registry.ts';
 import { cutOff } from './failures.ts';
 
 import type { Settings } from './settings.ts';
@@ -41,6 +41,10 @@ export interface Session {
   life: Life | null;
   outlet: Outlet | null;
   later: Promise<void> | null;
+  /** The subscriptions that there were when the last life ended. */
+  lastKnown: readonly Registered[];
+  /** For how long a message may stay unacknowledged; less where a server was found to be strict. */
+  longestUnackedMs: number;
   isOpen: boolean;
   lastSettling: Promise<unknown>;
 }

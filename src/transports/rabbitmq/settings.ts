@@ -64,6 +64,16 @@ export interface Limits {
   /** Dead letters that are sent back at once, and their bodies together. */
   readonly redriveLetters: number;
   readonly redriveBytes: number;
+  /** Delays beyond it pass in queues of the server, what is left of them with the owner. */
+  readonly longestHeldMs: number;
+  /** Those queues, from the shortest to the longest. */
+  readonly steps: readonly Step[];
+}
+
+/** A queue of the server in which messages stay for a time, and then go on. */
+export interface Step {
+  readonly ms: number;
+  readonly name: string;
 }
 
 /** Body limit: what a server takes by default is larger, and grows to 128 MiB. */
@@ -88,8 +98,14 @@ export const longestUnackedMs = 900_000;
 /** A partition that is not read by then is begun anew, over a new connection. */
 export const longestTakeOverMs = 60_000;
 
-/** Delays beyond it wait in a queue of the server, the rest of them with the owner. */
-export const longestHeldMs = 600_000;
+const laterSteps: readonly Step[] = [
+  { ms: 10_000, name: '10s' },
+  { ms: 60_000, name: '1m' },
+  { ms: 600_000, name: '10m' },
+  { ms: 3_600_000, name: '1h' },
+  { ms: 21_600_000, name: '6h' },
+  { ms: 86_400_000, name: '1d' },
+];
 
 export const usualLimits: Limits = {
   away: 45_000,
@@ -100,6 +116,8 @@ export const usualLimits: Limits = {
   lookWindow: wholeQueue,
   redriveLetters: 10_000,
   redriveBytes: 64 * 2 ** 20,
+  longestHeldMs: 600_000,
+  steps: laterSteps,
 };
 
 const known = ['namespace', 'queues', 'partitions', 'keepFacts', 'heartbeat', 'tls'];

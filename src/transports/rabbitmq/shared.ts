@@ -13,6 +13,7 @@ import { suspect } from '../../transport/lane-table-settle.ts';
 import type { Entry } from '../../transport/lane-table.ts';
 import { ackPlace, createAckBook, placeOf, returnPlace } from './ack-book.ts';
 import type { Verdict } from './clerk.ts';
+import { whenClosed } from './driver.ts';
 import {
   createHold,
   createSource,
@@ -26,7 +27,6 @@ import {
   type Source,
 } from './hold.ts';
 import { arrivalOf, enter, nextOrder, takeIn } from './intake.ts';
-import { longestUnackedMs } from './settings.ts';
 import { nextChange, type Change, type Feed, type Room } from './shared-window.ts';
 import { arrivedOf, identityOf, sendingOf } from './wire-format.ts';
 
@@ -67,9 +67,9 @@ export async function openShared(member: Member): Promise<Shared> {
   member.holds.add(hold);
   const channel = await context.wire.model.createChannel();
   hold.book = createAckBook(channel, member.registered.queues.shared);
-  channel.on('error', () => undefined);
-  channel.on('close', () => {
-    if (hold.isOpen && !member.isForgotten) context.broken('the channel of a queue was closed');
+  whenClosed(channel, (because) => {
+    if (!hold.isOpen || member.isForgotten) return;
+    context.broken(`the channel of a queue was closed${because}`);
   });
   const state: State = {
     hold,
@@ -209,7 +209,7 @@ function renew(state: State): void {
   for (const source of byIdentity.values()) {
     // They stand in the order of their coming.
     const hereMs = now - source.cameAt;
-    if (hereMs >= longestUnackedMs) giveBack(source);
+    if (hereMs >= member.context.longestUnacked()) giveBack(source);
     else if (!isFull) return;
     else if (isIdle(source)) {
       if (hereMs >= longestIdleMs) offer(state);

@@ -16,14 +16,14 @@ import type {
   WaitingQuery,
 } from '../../transport/store.ts';
 import { checkLimit, pageOfDead } from './dead.ts';
-import { named } from './failures.ts';
+import { isGone, named } from './failures.ts';
 import type { Member } from './hold.ts';
 import { isTaken } from './partition.ts';
 import { lengthsOf } from './publish.ts';
 import type { Presence } from './presence.ts';
 import { redrive } from './redrive.ts';
 import type { Held } from './room.ts';
-import { setPaused, type Subscribing } from './subscribe.ts';
+import { restore, setPaused, type Subscribing } from './subscribe.ts';
 
 export interface Looking {
   /** What changes to subscriptions need; rejects when there is no connection. */
@@ -42,21 +42,40 @@ export function storeOf(looking: Looking): Store {
     get: () => Promise.reject(cannotFind('messages.get')),
     cancel: () => Promise.reject(cannotFind('messages.cancel')),
     dead: (query) =>
-      named('looking at dead letters', async () => {
+      seeing(looking, 'looking at dead letters', async () => {
         const by = await looking.by();
         return await pageOfDead(by, [...by.registry.byName.values()], query);
       }),
     redrive: (which) =>
-      named('sending dead letters back', async () => {
+      seeing(looking, 'sending dead letters back', async () => {
         const by = await looking.by();
         const held = (): Promise<Held[]> => askHeld(looking.members(), looking.presence());
         return await redrive({ ...by, held }, [...by.registry.byName.values()], which);
       }),
     waiting: (query) => named('looking at what waits', () => waitingPage(looking, query)),
-    subscriptions: () => named('looking at subscriptions', () => subscriptionViews(looking)),
+    subscriptions: () =>
+      seeing(looking, 'looking at subscriptions', () => subscriptionViews(looking)),
     setPaused: (name, isPaused) =>
       named('pausing', async () => setPaused(await looking.by(), name, isPaused)),
   };
+}
+
+/** Who looks may be the first to find that a queue was deleted underfoot. */
+function seeing<Answer>(
+  looking: Looking,
+  doing: string,
+  see: () => Promise<Answer>,
+): Promise<Answer> {
+  return named(doing, async () => {
+    try {
+      return await see();
+    } catch (error) {
+      if (!isGone(error)) throw error;
+      const by = await looking.by();
+      for (const registered of by.registry.byName.values()) await restore(by, registered);
+      return await see();
+    }
+  });
 }
 
 function cannotFind(call: string): MaloteError {

@@ -11,13 +11,20 @@ import type { Host, SubscriptionSpec } from '../../transport/transport.ts';
 import { adopt } from './adopt.ts';
 import type { Wire } from './line.ts';
 import { locked } from './lock.ts';
-import { subscriptionNames, type Names } from './names.ts';
+import { subscriptionNames, type Names, type SubscriptionNames } from './names.ts';
 import type { Presence } from './presence.ts';
 import type { Publisher } from './publisher.ts';
 import { isStored, record, type Registered, type Registry } from './registry.ts';
 import type { Settings } from './settings.ts';
 import type { Tail } from './tail.ts';
-import { bind, declareSubscription, deleteSubscription, isThere, withChannel } from './topology.ts';
+import {
+  bind,
+  declareSubscription,
+  deleteSubscription,
+  isThere,
+  lengthOf,
+  withChannel,
+} from './topology.ts';
 import { recordOf } from './wire-format.ts';
 
 export interface Subscribing {
@@ -80,6 +87,18 @@ export async function unsubscribe(by: Subscribing, name: string): Promise<boolea
 }
 
 /**
+ * Writes down once more what was known of subscriptions of which the stream says nothing: it is
+ * another one, as the first was deleted underfoot. What was unsubscribed is said on it.
+ */
+export async function rewrite(by: Subscribing, known: readonly Registered[]): Promise<void> {
+  const isUnsaid = ({ name }: Registered): boolean => !by.registry.knows(name);
+  if (!known.some(isUnsaid)) return;
+  await changing(by, async () => {
+    for (const one of known.filter(isUnsaid)) await record(by.tail, one);
+  });
+}
+
+/**
  * Puts back what was deleted underfoot: queues, what leads to them, the tokens. What was kept
  * meanwhile, as nothing led anywhere, moves in; what was in a deleted queue is lost.
  */
@@ -88,17 +107,27 @@ export async function restore(by: Subscribing, registered: Registered): Promise<
   const { spec, queues } = registered;
   if (await isThere(wire.model, queues)) return;
   await changing(by, async () => {
+    // Before they are there again: from then on others stand by for them, and wait for the token.
+    const tokenless = await tokenlessOf(wire, queues);
     await declareSubscription(wire.model, settings, queues);
-    const tokenless = await withChannel(wire.model, async (channel) => {
-      const found = [];
-      for (const queue of queues.side) found.push(await channel.checkQueue(queue));
-      return found.filter(({ messageCount, consumerCount }) => messageCount + consumerCount === 0);
-    });
     const note = { kind: 'token', epoch: laterEpoch(host), by: 'nobody' } as const;
-    await publisher.send(...tokenless.map(({ queue }) => recordOf(queue, note, host.newId())));
+    await publisher.send(...tokenless.map((queue) => recordOf(queue, note, host.newId())));
+    const adopting = spec.from === 'kept' ? [{ registered, isNew: false }] : [];
+    // What was kept stands before what is new, but for what comes in the moment between.
+    if (adopting.length > 0) await adopt(by, adopting);
     await bind(wire.model, names, { of: queues, spec, before: null });
-    if (spec.from === 'kept') await adopt(by, [{ registered, isNew: false }]);
+    if (adopting.length > 0) await adopt(by, adopting);
   });
+}
+
+/** Side queues that are gone, or were left without a token by a death in the middle of this. */
+async function tokenlessOf({ model }: Wire, { side }: SubscriptionNames): Promise<string[]> {
+  const found: string[] = [];
+  for (const queue of side) {
+    const length = await lengthOf(model, queue);
+    if (length === null || length.messageCount + length.consumerCount === 0) found.push(queue);
+  }
+  return found;
 }
 
 /** After most that there were: a partition changes hands every quarter of an hour. */

@@ -7,6 +7,7 @@ import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib';
 import { systemClock, type Timer } from '../../clock.ts';
 import type { MaloteError } from '../../errors.ts';
 import { ackUnlessClosed } from './ack-book.ts';
+import { whenClosed } from './driver.ts';
 import type { Publisher, Sending } from './publisher.ts';
 
 export interface Tail {
@@ -28,6 +29,8 @@ export interface TailOptions {
   /** Hears an entry, and when it was written as far as its writer says. */
   read(entry: unknown, writtenAt: number): void;
   now(): number;
+  /** For how long a message may stay unacknowledged; milliseconds. */
+  longestUnacked(): number;
 }
 
 interface Awaiting {
@@ -42,8 +45,9 @@ export async function startTail(options: TailOptions): Promise<Tail> {
   const { model, publisher, stream, newId, now } = options;
   const awaited = new Map<string, Awaiting>();
   const channel = await model.createChannel();
-  channel.on('error', () => undefined);
-  channel.on('close', () => options.broken(`the channel that reads "${stream}" was closed`));
+  whenClosed(channel, (because) =>
+    options.broken(`the channel that reads "${stream}" was closed${because}`),
+  );
   await channel.prefetch(window);
   await consume(channel, options, awaited);
 
@@ -92,7 +96,7 @@ export async function startTail(options: TailOptions): Promise<Tail> {
 
 async function consume(
   channel: Channel,
-  { stream, read, broken, now }: TailOptions,
+  { stream, read, broken, now, longestUnacked }: TailOptions,
   awaited: ReadonlyMap<string, Awaiting>,
 ): Promise<void> {
   let unacked = 0;
@@ -118,7 +122,7 @@ async function consume(
       if (unacked >= window / 4) acknowledge();
       // What comes seldom is not left unacknowledged for long either: the server would mind.
       else if (idle === null) {
-        idle = systemClock.setTimer(acknowledge, idleMs);
+        idle = systemClock.setTimer(acknowledge, Math.min(idleMs, longestUnacked()));
         idle.unref();
       }
       if (message.content.length > 0) read(entryOf(message.content), writtenAtOf(message, now()));

@@ -1,17 +1,10 @@
 /** What has to be on the server: declared again and again, and made only when it is not there. */
 
-import type { Channel, ChannelModel } from 'amqplib';
+import type { Channel, ChannelModel, Replies } from 'amqplib';
 import { closeChannel } from './driver.ts';
-import { callFailure, messageOf } from './failures.ts';
-import {
-  allQueues,
-  bindingsOf,
-  laterQueue,
-  laterSteps,
-  type Names,
-  type SubscriptionNames,
-} from './names.ts';
-import type { Settings } from './settings.ts';
+import { callFailure, isGone } from './failures.ts';
+import { allQueues, bindingsOf, laterQueue, type Names, type SubscriptionNames } from './names.ts';
+import type { Limits, Settings } from './settings.ts';
 import type { SubscriptionSpec } from '../../transport/transport.ts';
 
 /**
@@ -85,11 +78,11 @@ async function declareIngress(
 /** The queues in which long delays pass: a step's time, then back to where they were sent. */
 export async function declareLater(
   model: ChannelModel,
-  { queues }: Settings,
+  { queues, limits }: Settings,
   names: Names,
 ): Promise<void> {
   await withChannel(model, async (channel) => {
-    for (const step of laterSteps) {
+    for (const step of limits.steps) {
       const name = laterQueue(names, step);
       await channel.assertExchange(name, 'fanout', { durable: true });
       // Quorum queues hand over with a confirmation; what cannot be routed is kept.
@@ -132,8 +125,21 @@ export async function isThere(model: ChannelModel, of: SubscriptionNames): Promi
     );
     return true;
   } catch (error) {
-    if (/NOT.FOUND|\b404\b/.test(messageOf(error))) return false;
+    if (isGone(error)) return false;
     throw callFailure(error, `looking for the queues of "${of.shared}"`);
+  }
+}
+
+/** Null where there is no such queue. */
+export async function lengthOf(
+  model: ChannelModel,
+  queue: string,
+): Promise<Pick<Replies.AssertQueue, 'messageCount' | 'consumerCount'> | null> {
+  try {
+    return await withChannel(model, (channel) => channel.checkQueue(queue));
+  } catch (error) {
+    if (isGone(error)) return null;
+    throw callFailure(error, `looking for "${queue}"`);
   }
 }
 
@@ -174,13 +180,18 @@ export async function deleteSubscription(
 export async function deleteNamespace(
   model: ChannelModel,
   names: Names,
-  subscriptions: readonly SubscriptionNames[],
+  {
+    subscriptions,
+    steps,
+  }: Pick<Limits, 'steps'> & {
+    readonly subscriptions: readonly SubscriptionNames[];
+  },
 ): Promise<void> {
   for (const of of subscriptions) await deleteSubscription(model, of);
   await withChannel(model, async (channel) => {
     const { kept, registry, facts, ledgers, exchange, keptExchange, hello } = names;
     const { ingress, ingressKept, ingressTold } = names;
-    const later = laterSteps.map((step) => laterQueue(names, step));
+    const later = steps.map((step) => laterQueue(names, step));
     for (const queue of [kept, registry, facts, ledgers, ingressKept, ingressTold, ...later]) {
       await channel.deleteQueue(queue);
     }

@@ -12,7 +12,7 @@ import type { FactId, Host } from '../../transport/transport.ts';
 import { claimAll, handOut, wantsSilence, promoteAll, type Handing } from './claim.ts';
 import { startClerk, type Clerk } from './clerk.ts';
 import { factsInStore, factsOnStream, type FactBook, type FactBookOptions } from './facts.ts';
-import { hearKept } from './ingress.ts';
+import { hearKept } from './ingress-kept.ts';
 import { hashOf, type Consumer, type Context, type Source } from './hold.ts';
 import { createLedger, type Ledger } from './ledger.ts';
 import type { Wire } from './line.ts';
@@ -51,6 +51,8 @@ export interface WorkOptions {
   readonly later: () => Promise<void>;
   readonly nextNumber: () => number;
   readonly nextSharedToken: () => number;
+  /** For how long a message may stay unacknowledged before it is taken anew; milliseconds. */
+  longestUnacked(): number;
   broken(reason: string): void;
 }
 
@@ -131,13 +133,16 @@ export async function startWork(options: WorkOptions): Promise<Work> {
 }
 
 async function bookOf(options: WorkOptions, hearing: FactBookOptions): Promise<FactBook> {
-  const { host, settings, names, publisher, wire, broken } = options;
+  const { host, settings, names, publisher, wire, broken, longestUnacked } = options;
   if (host.facts !== null) return factsInStore(await host.facts(), hearing);
   const { newId } = host;
   const stream = { model: wire.model, publisher, stream: names.facts, newId, broken };
   const { keepFactsMs: keepMs, limits } = settings;
   const now = (): number => host.clock.now();
-  return factsOnStream({ ...stream, now }, { ...hearing, keepMs, most: limits.facts });
+  return factsOnStream(
+    { ...stream, now, longestUnacked },
+    { ...hearing, keepMs, most: limits.facts },
+  );
 }
 
 function stepOf(host: Host): Step {
