@@ -34,6 +34,16 @@ export function examineBoxes(
   return found;
 }
 
+/** How many effects there will be that are not there yet. */
+export function missing(
+  { business, effects }: Pick<BoxResult, 'business' | 'effects'>,
+  subscriptions: readonly string[],
+): number {
+  const seen = new Set(effects.map(({ subscription, label }) => `${subscription} ${label}`));
+  const wanted = business.flatMap(({ label }) => subscriptions.map((name) => `${name} ${label}`));
+  return wanted.filter((one) => !seen.has(one)).length;
+}
+
 function outOfOrder(business: BoxResult['business'], effects: readonly EffectRow[]): string[] {
   const place = new Map(business.map(({ label }, index) => [label, index]));
   const last = new Map<string, string>();

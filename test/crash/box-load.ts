@@ -1,15 +1,17 @@
-/** What the processes of a box campaign share: files, tables, messages and how long a lease is. */
+/** What the processes of a box campaign share: where they work, tables, and messages. */
 import { DatabaseSync } from 'node:sqlite';
 import { type Bus, createBus, message, type MessageType } from 'malote';
 import { sqlite, type SqliteTransaction } from 'malote/sqlite';
-import type { ChildSetup } from './child.ts';
+import { engineAt } from './arena.ts';
+import type { CampaignSetup } from './child.ts';
 
-export interface BoxSetup extends Omit<ChildSetup, 'engine'> {
-  /** The file of the engine. */
-  readonly file: string;
-  /** Where the business rows are; the engine's own file where there is no relay. */
+/** Where a box campaign works. */
+export interface BoxPlace extends Pick<CampaignSetup, 'engine' | 'leaseMs'> {
+  /** The file of the business rows; the engine's own where there is no relay. */
   readonly store: string;
 }
+
+export type BoxSetup = BoxPlace & CampaignSetup;
 
 export interface Order {
   readonly label: string;
@@ -27,15 +29,14 @@ export const subscriptions: readonly { readonly name: string; readonly type: Ord
   { name: 'reader', type: orderBooked },
 ];
 
-export const leaseMs = 300;
 export const keys: readonly string[] = Array.from({ length: 12 }, (_, index) => `key ${index}`);
 
 export function boxBus(
-  { file, store, name }: Pick<BoxSetup, 'file' | 'store' | 'name'>,
+  { engine, store, leaseMs, name }: BoxPlace & Pick<BoxSetup, 'name'>,
   relay: boolean,
 ): Bus<SqliteTransaction> {
   const common = { name, lease: leaseMs, logger: false } as const;
-  return createBus({ engine: sqlite(file), store: sqlite(store), relay, ...common });
+  return createBus({ engine: engineAt(engine), store: sqlite(store), relay, ...common });
 }
 
 /** A connection of the application. It waits for others, as applications do. */

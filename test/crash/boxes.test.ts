@@ -9,25 +9,28 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, describe, test } from 'vitest';
 import { seeds } from '../support/environment.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
+import { sqliteIn } from './arena.ts';
 import { examineBoxes } from './box-checkers.ts';
-import { boxBus, connect, createTables, leaseMs, orderPlaced, subscriptions } from './box-load.ts';
-import { type BoxCampaign, type EffectRow, runBoxCampaign } from './boxes.ts';
+import { boxBus, type BoxPlace, connect, createTables, orderPlaced } from './box-load.ts';
+import { surviveBoxes, unharmed } from './box-survival.ts';
+import type { EffectRow } from './boxes.ts';
 import { type Child, createFleet } from './fleet.ts';
-import { type Fault, printSchedule, scheduleOf } from './nemesis.ts';
+import { type Fault, scheduleOf } from './nemesis.ts';
 
 const folder = temporaryFolder();
 const timeout = 120_000;
-const names = subscriptions.map(({ name }) => name);
 const places = {
   apart: ['app-1', 'app-2', 'relay-1', 'relay-2', 'worker-1', 'worker-2'],
   together: ['app-1', 'app-2', 'worker-1', 'worker-2'],
 };
-const unharmed = { findings: {}, left: 0, dead: 0, complaints: [] };
 
 /** Whoever has a lease to lose. */
 const holders = ['relay-1', 'relay-2', 'worker-1', 'worker-2'];
 
-interface Plan extends Pick<BoxCampaign, 'seed' | 'shape'> {
+interface Plan {
+  readonly seed: number;
+  /** `apart`: messages in a file of their own, and relays. */
+  readonly shape: 'apart' | 'together';
   readonly faults: number;
   readonly pauses: number;
 }
@@ -70,7 +73,9 @@ describe('a row, its message and its effect are there once each, in order', () =
     ];
     const faults = plans.flatMap(scheduleFor);
     const kills = faults.filter(({ kind }) => kind === 'kill');
-    const longPauses = faults.filter(({ kind, forMs }) => kind === 'pause' && forMs > leaseMs);
+    const longPauses = faults.filter(
+      ({ kind, forMs }) => kind === 'pause' && forMs > sqliteIn(folder).leaseMs,
+    );
 
     assert.ok(kills.length >= 300, `${kills.length} kills`);
     for (const role of ['app', 'relay', 'worker']) {
@@ -87,21 +92,18 @@ function scheduleFor({ seed, shape, faults, pauses }: Plan): Fault[] {
 
 async function survive(plan: Plan): Promise<object> {
   const { seed, shape } = plan;
-  const slots = places[shape];
-  const schedule = scheduleFor(plan);
-  console.log(`seed ${seed}: ${printSchedule(schedule)}`);
   const own = join(folder, String(seed));
   mkdirSync(own);
-  const begun = performance.now();
-  const result = await runBoxCampaign({ seed, folder: own, shape, slots, schedule });
-  const seconds = (performance.now() - begun) / 1_000;
-  const { business, effects, left, dead, complaints } = result;
-  const kills = schedule.filter(({ kind }) => kind === 'kill').length;
-  const counts = `${kills} kills, ${business.length} rows, ${effects.length} effects`;
-  console.log(`seed ${seed}: ${counts}, ${seconds.toFixed(1)} s`);
+  const schedule = scheduleFor(plan);
+  const place = { ...filesIn(own, shape), slots: places[shape], folder: own };
+  const { unlike, kills, seconds } = await surviveBoxes({ ...place, seed, schedule });
   sum = { kills: sum.kills + kills, seconds: sum.seconds + seconds };
-  assert.ok(business.length > 300, 'too little was written to mean anything');
-  return { findings: examineBoxes(result, names), left, dead, complaints };
+  return unlike;
+}
+
+function filesIn(own: string, shape: Plan['shape']): BoxPlace {
+  const { engine, leaseMs } = sqliteIn(own);
+  return { engine, leaseMs, store: shape === 'together' ? engine : join(own, 'store.db') };
 }
 
 test.each(['apart', 'together'] as const)(
@@ -110,15 +112,14 @@ test.each(['apart', 'together'] as const)(
   async (shape) => {
     const own = join(folder, `sleep ${shape}`);
     mkdirSync(own);
-    const file = join(own, 'queue.db');
-    const store = shape === 'together' ? file : join(own, 'store.db');
+    const place = filesIn(own, shape);
     const fleet = createFleet();
-    await using bus = boxBus({ file, store, name: 'supervisor' }, false);
-    const db = connect(store);
+    await using bus = boxBus({ ...place, name: 'supervisor' }, false);
+    const db = connect(place.store);
     createTables(db);
     await bus.subscribe('ledger', orderPlaced);
     const start = (name: string): Child =>
-      fleet.start('child-box-sleeper.ts', name, { file, store, name, histories: own, seed: 0 });
+      fleet.start('child-box-sleeper.ts', name, { ...place, name, histories: own, seed: 0 });
     const sleeper = start('sleeper');
     await sleeper.noticesOf('up', 1);
     await bus.publish(orderPlaced, { label: 'a', key: 'k' });

@@ -3,7 +3,7 @@
  * effect; any of another name fails. Tells what the transaction said.
  */
 import { fixed } from 'malote';
-import { type BoxSetup, boxBus, leaseMs, orderPlaced } from './box-load.ts';
+import { type BoxSetup, boxBus, orderPlaced } from './box-load.ts';
 import { dieWithParent, setupOf, tellParent } from './child.ts';
 import { now } from './history.ts';
 
@@ -17,7 +17,7 @@ function sleep(): void {
   process.kill(process.pid, 'SIGSTOP');
   for (;;) {
     const next = now();
-    if (next - last > leaseMs * 500) return;
+    if (next - last > setup.leaseMs * 500) return;
     last = next;
   }
 }

@@ -1,5 +1,6 @@
 /**
- * Processes that share a RabbitMQ server: killed at work, by their own messages, and put to sleep.
+ * Processes that share a RabbitMQ server: killed at work, by their own messages, put to sleep, and
+ * asked to stop.
  */
 import assert from 'node:assert/strict';
 import { test } from 'vitest';
@@ -7,6 +8,7 @@ import { rabbitmqAt } from '../crash/arena.ts';
 import { poisonCases } from '../crash/poison-cases.ts';
 import { looseCases, sharingCases } from '../crash/sharing-cases.ts';
 import { acts, freeze, go, labelsOf, openStage, type OpenStage } from '../crash/stage.ts';
+import { stoppingCases } from '../crash/stopping-cases.ts';
 import { takeoverCases } from '../crash/takeover-cases.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 import { overRabbitmq } from './over-rabbitmq.ts';
@@ -23,6 +25,7 @@ overRabbitmq((server) => {
   takeoverCases(open);
   sharingCases(open);
   looseCases(open);
+  stoppingCases(open);
   sleeperCase(open);
 });
 

@@ -23,6 +23,8 @@ export interface Server {
 }
 
 const run = promisify(execFile);
+/** On two cores, idle while there is nothing to do, and not to be reached from elsewhere. */
+const usualErlang = '+S 2:2 +sbwt none -kernel inet_dist_use_interface {127,0,0,1}'.split(' ');
 const installed = '/usr/lib/rabbitmq/lib';
 
 export function isInstalled(): boolean {
@@ -54,7 +56,7 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
     RABBITMQ_ENABLED_PLUGINS_FILE: join(folder, 'plugins'),
     RABBITMQ_PID_FILE: join(folder, 'pid'),
     RABBITMQ_CONFIG_FILE: join(folder, 'rabbitmq.conf'),
-    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: `+S 2:2 +sbwt none -kernel inet_dist_use_interface {127,0,0,1} ${erlang.join(' ')}`,
+    RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: [...usualErlang, ...erlang].join(' '),
   };
   writeFileSync(join(folder, 'plugins'), '[].');
   const lines = ['vm_memory_high_watermark.absolute = 512MB', 'disk_free_limit.absolute = 50MB'];

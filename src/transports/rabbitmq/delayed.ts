@@ -3,8 +3,8 @@
  *
  * One with a key waits outside the lanes. When it is due it goes to the main queue, behind all that
  * was accepted before, as if it had been published just then; a copy that is there already, because
- * the last owner died in between, takes its place. What is due after more than is held here goes back
- * to a queue of the server in which time passes.
+ * the last owner died in between, takes its place. What is due later than is held here goes back to
+ * a queue of the server in which time passes.
  */
 
 import { heapPush, heapRemove } from '../../transport/heap.ts';

@@ -65,7 +65,7 @@ interface State extends PublisherOptions {
   readonly whenBlocked: Set<() => void>;
 }
 
-/** The same publisher, for states of messages: of no use once `isWanted` says so, patient before. */
+/** The same publisher for states of messages: patient, as long as `isWanted` says they are. */
 export function whileWanted(publisher: Publisher, isWanted: () => boolean): Publisher {
   const put: Publisher['put'] = (sending, sent) =>
     publisher.put({ ...sending, isWanted, isPatient: true }, sent);
