@@ -22,7 +22,7 @@ overRabbitmq(
       async (seed) => {
         const folder = temporaryFolder();
         const { engine, leaseMs } = rabbitmqAt(server().url, `boxes-${seed}`);
-        const schedule = scheduleOf(300 + seed, { slots, faults: 14, pauses: 0 });
+        const schedule = scheduleOf(300 + seed, { slots, faults: 16, pauses: 0 });
         const place = { engine, leaseMs, store: join(folder, 'store.db'), folder };
 
         const { unlike } = await surviveBoxes({ ...place, seed, slots, schedule });

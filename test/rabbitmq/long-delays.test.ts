@@ -116,3 +116,38 @@ overRabbitmq((server) => {
     await them.close();
   });
 });
+
+overRabbitmq((server) => {
+  const all = namespaces(server);
+
+  test('what passes its time on the server outlives the death of that', { timeout }, async () => {
+    const told = listenTo('outliving');
+    const own = { name: 'outliving', logger: false, handleSignals: false } as const;
+    const bus = createBus({ engine: all.engine({}, limits).make(), ...own });
+    const handled: string[] = [];
+    bus.consume([keyed, loose], { name: 'reminders', order: 'key' }, ({ data }) => {
+      handled.push(data.name);
+      assert.ok(Date.now() >= data.dueAt, `${data.name} came before its time`);
+    });
+    await bus.start();
+    const remind = async (delay: number): Promise<void> => {
+      const dueAt = Date.now() + delay;
+      await bus.publish(keyed, { name: `keyed ${delay}`, dueAt }, { delay });
+      await bus.publish(loose, { name: `loose ${delay}`, dueAt }, { delay });
+    };
+    // A server that dies within two seconds may forget the queues that it has just made.
+    await remind(2_500);
+    await told.count('acked', 2);
+    handled.length = 0;
+    // It is away for longer than some of them are delayed.
+    const delays = [1_300, 2_100, 3_400, 12_000];
+    for (const delay of delays) await remind(delay);
+
+    await server().restart();
+    await told.count('acked', 2 + 2 * delays.length);
+
+    const names = delays.flatMap((delay) => [`keyed ${delay}`, `loose ${delay}`]);
+    assert.deepEqual(new Set(handled), new Set(names));
+    await bus.stop();
+  });
+});
