@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'vitest';
 import { MaloteError } from '../errors.ts';
-import { forwardOne, type Stopped } from './forward.ts';
+import { forwardInTurn, forwardOne, type Stopped } from './forward.ts';
 import type { Outgoing, PublishOutcome } from './transport.ts';
 
 const error = new MaloteError('MESSAGE_TOO_LARGE', 'too much');
@@ -59,4 +59,40 @@ test('what has no key stops nothing', () => {
     answers.map(({ kind }) => kind),
     ['refused', 'stored'],
   );
+});
+
+test.each(outcomes)('answered later: behind %j its key %s', async (outcome, expected) => {
+  const batch = [
+    outgoing('head', 'k'),
+    outgoing('behind', 'k'),
+    outgoing('other', 'l'),
+    outgoing('loose', null),
+    outgoing('last', 'k'),
+    outgoing('looser', null),
+  ];
+  const underWay = new Map<string, (outcome: PublishOutcome) => void>();
+  const answer = (...ids: readonly string[]): void => {
+    for (const id of ids) {
+      const answered = underWay.get(id)!;
+      underWay.delete(id);
+      answered(id === 'head' ? outcome : { kind: 'stored' });
+    }
+  };
+
+  const forwarding = forwardInTurn(batch, ({ id }, answered) => void underWay.set(id, answered));
+
+  assert.deepEqual([...underWay.keys()], ['head', 'other', 'loose', 'looser']);
+  const goesOn = expected === 'goes on';
+  answer('head');
+  assert.equal(underWay.has('behind'), goesOn);
+  if (goesOn) answer('behind', 'last');
+  answer('loose', 'looser', 'other');
+  const behind = goesOn ? { kind: 'stored' } : outcome;
+  const stored = { kind: 'stored' };
+  assert.deepEqual(await forwarding, [outcome, behind, stored, stored, behind, stored]);
+  assert.equal(underWay.size, 0);
+});
+
+test('a batch of nothing is answered', async () => {
+  assert.deepEqual(await forwardInTurn([], () => assert.fail('nothing is published')), []);
 });

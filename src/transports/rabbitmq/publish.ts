@@ -2,7 +2,7 @@
 
 import { systemClock } from '../../clock.ts';
 import { MaloteError } from '../../errors.ts';
-import { type Stopped, stopBehind, stoppedAt } from '../../transport/forward.ts';
+import { answersTo, forwardInTurn } from '../../transport/forward.ts';
 import type { Outgoing, PublishOutcome } from '../../transport/transport.ts';
 import { isGone, notSent } from './failures.ts';
 import type { Wire } from './line.ts';
@@ -23,58 +23,54 @@ export interface Outlet {
   readonly depths: Depths;
 }
 
+interface Publishing {
+  readonly now: number;
+  /** For a relay: see {@link forwardInTurn}. */
+  readonly isRelayed: boolean;
+}
+
 export function publish(
   outlet: Outlet,
   batch: readonly Outgoing[],
-  { now, isRelayed }: { readonly now: number; readonly isRelayed: boolean },
+  { now, isRelayed }: Publishing,
 ): Promise<readonly PublishOutcome[]> {
-  const stopped: Stopped | null = isRelayed ? new Map() : null;
-  const before = (message: Outgoing): PublishOutcome | undefined =>
-    stopped === null ? undefined : stoppedAt(stopped, message);
-  return new Promise((resolve) => {
-    const outcomes: PublishOutcome[] = [];
-    let left = batch.length;
-    if (left === 0) resolve(outcomes);
-    batch.forEach((message, index) => {
-      const answer = (outcome: PublishOutcome): void => {
-        if (stopped !== null) stopBehind(stopped, message, outcome);
-        outcomes[index] = outcome;
-        left -= 1;
-        if (left === 0) resolve(outcomes);
-      };
-      const known = before(message);
-      if (known !== undefined) return answer(known);
-      const full = outlet.depths.firstFull([message]);
-      if (full !== null) return answer(fullOf(outlet.registry, full));
-      // One that is refused while this is on its way stops it where it would be sent again.
-      const isWanted = (): boolean => before(message) === undefined;
-      const kept = outlet.registry.byTopic.has(message.topic) ? stored : storedForNobody;
-      put(outlet, { message, now, isWanted }, (error) => {
-        answer(error === null ? kept : failureOf(error, message));
-      });
-    });
+  const publishNow = (message: Outgoing, answered: Answered): void =>
+    publishOne(outlet, { message, now }, answered);
+  if (isRelayed) return forwardInTurn(batch, publishNow);
+  return answersTo(batch, (answer) => {
+    batch.forEach((message, index) => publishNow(message, (outcome) => answer(index, outcome)));
   });
+}
+
+type Answered = (outcome: PublishOutcome) => void;
+
+interface One {
+  readonly message: Outgoing;
+  readonly now: number;
+}
+
+function publishOne(outlet: Outlet, one: One, answered: Answered): void {
+  const { registry, depths } = outlet;
+  const { message } = one;
+  const full = depths.firstFull([message]);
+  if (full !== null) return answered(fullOf(registry, full));
+  const kept = registry.byTopic.has(message.topic) ? stored : storedForNobody;
+  put(outlet, one, (error) => answered(error === null ? kept : failureOf(error, message)));
 }
 
 function fullOf({ byName }: Registry, subscription: string): PublishOutcome {
   return { kind: 'full', subscription, topics: byName.get(subscription)?.spec.topics ?? [] };
 }
 
-interface Publishing {
-  readonly message: Outgoing;
-  readonly now: number;
-  readonly isWanted?: () => boolean;
-}
-
 function put(
   outlet: Outlet,
-  { message, now, ...wanted }: Publishing,
+  { message, now }: One,
   sent: (error: MaloteError | null) => void,
 ): void {
   const { publisher, later } = outlet;
   let sending: Sending;
   try {
-    sending = { ...placed(outlet, message, now), ...wanted };
+    sending = placed(outlet, message, now);
   } catch (error) {
     sent(error as MaloteError);
     return;

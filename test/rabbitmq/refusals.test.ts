@@ -1,0 +1,60 @@
+/**
+ * A queue limit that was set on the server refuses messages one by one, and takes the next as soon
+ * as somebody has made room: what a relay forwards keeps the order of its key all the same.
+ */
+import assert from 'node:assert/strict';
+import { runConformance, type ConformanceCase } from 'malote/testing';
+import { test } from 'vitest';
+import { drain } from '../../src/testing/conformance/flow.ts';
+import { idsOf, numbered, outgoing } from '../../src/testing/conformance/settlements.ts';
+import { namespaces } from './namespace.ts';
+import { overRabbitmq } from './over-rabbitmq.ts';
+
+const total = 600;
+const limits = { window: 20 };
+const limit = { 'max-length': 20, overflow: 'reject-publish' };
+
+overRabbitmq((server) => {
+  const all = namespaces(server);
+
+  for (const queues of ['quorum', 'classic'] as const) {
+    const forwarded: ConformanceCase = {
+      id: `refused-by-the-server-${queues}`,
+      promise: 'G5',
+      title: `${queues} queues with a limit: behind a refused message nothing of its key is stored`,
+      needs: {},
+      async run(harness) {
+        const started = await harness.start();
+        const { connection } = started;
+        const { namespace } = all;
+        const pattern = `^${namespace}\\.q\\..*/p`;
+        await server().ctl('set_policy', namespace, pattern, JSON.stringify(limit));
+        const ids = numbered('m', total);
+        let left = ids.map((id) => outgoing({ id, key: 'k' }));
+        /** How many of them were stored; nothing may be behind one that was not. */
+        const forward = async (): Promise<number> => {
+          const kinds = (await connection.queue.forward(left)).map(({ kind }) => kind);
+          const stored = kinds.filter((kind) => kind === 'stored').length;
+          assert.ok(kinds.slice(stored).every((kind) => kind === 'refused'));
+          left = left.slice(stored);
+          return stored;
+        };
+
+        // Nobody asks for messages: the window of their owner fills, then their queue.
+        while ((await forward()) > 0);
+        assert.ok(left.length > total / 2, 'nothing was refused');
+        const draining = drain(started, total);
+        while (left.length > 0) await forward();
+
+        assert.deepEqual(idsOf(await draining), ids);
+      },
+    };
+    runConformance({
+      engine: () => all.engine({ queues, partitions: 1 }, limits),
+      test,
+      seeds: [1],
+      cases: [forwarded],
+      patience: { virtualMs: 1_500, realMs: 12_000, quietMs: 60 },
+    });
+  }
+});
