@@ -51,6 +51,10 @@ overRabbitmq((server) => {
   test.each(rows)('$queue is deleted: only what was in it is lost', { timeout }, async (row) => {
     const subject = all.engine({ partitions, heartbeat: '1s' }, limits);
     const them = await outside(server().url, subject.namespace);
+    onTestFinished(async () => {
+      await them.close();
+      await subject.remove?.();
+    });
     const names = ['first', 'second'];
     const told = listenTo(...names);
     await using load = await startLoad({ subject, them, told, names });
@@ -83,12 +87,11 @@ overRabbitmq((server) => {
       load.disorder((job) => !row.holds(job)),
       [],
     );
+    // A server that was at work on the queue may fail with it, and end the connection.
+    const named = /was deleted|leads nowhere|INTERNAL_ERROR/;
     for (const one of told.all) {
-      if (one.kind === 'engine-trouble') assert.match(one.message, /was deleted|leads nowhere/);
+      if (one.kind === 'engine-trouble') assert.match(one.message, named);
     }
-    await load[Symbol.asyncDispose]();
-    await them.close();
-    await subject.remove?.();
   });
 
   const Unasked = message<number>('unasked');
