@@ -88,9 +88,9 @@ overRabbitmq((server) => {
       [],
     );
     // A server that was at work on the queue may fail with it, and end the connection.
-    const named = /was deleted|leads nowhere|INTERNAL_ERROR/;
+    const passing = ['ENGINE_UNREACHABLE', 'ENGINE_FAILED', 'INDETERMINATE'];
     for (const one of told.all) {
-      if (one.kind === 'engine-trouble') assert.match(one.message, named);
+      if (one.kind === 'engine-trouble') assert.ok(passing.includes(one.code), one.message);
     }
   });
 
@@ -148,21 +148,22 @@ overRabbitmq((server) => {
     for (const n of [1, 2]) await them.publish('unasked', n);
     await told.count('kept', 1);
     await drop(`${subject.namespace}.in.kept`);
-    await them.publish('unasked', 3);
     const queue = `${subject.namespace}.in.kept`;
-    while ((await lengthOf(all.model, queue)) === null);
-    for (const n of [4, 5]) await them.publish('unasked', n);
+    // The first brings it back, for those behind it.
+    while (!(await lengthOf(all.model, queue))?.messageCount) await them.publish('unasked', 3);
+    await them.publish('unasked', 4);
 
     const handled: number[] = [];
-    const both = new Promise<void>((resolve) => {
+    const last = new Promise<void>((resolve) => {
       late.consume(message<number>('unasked'), { name: 'late' }, ({ data }) => {
-        if (handled.push(data) === 2) resolve();
+        handled.push(data);
+        if (data === 4) resolve();
       });
     });
     await late.start();
-    await both;
+    await last;
 
-    assert.deepEqual(new Set(handled), new Set([4, 5]));
+    assert.deepEqual(new Set(handled), new Set([3, 4]));
   });
 });
 
