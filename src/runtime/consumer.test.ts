@@ -42,6 +42,19 @@ test('what stood behind an unanswered ack does not start when its lease is lost,
   assert.equal(engine.granted, 4);
 });
 
+test('what stands behind a running message of its lane keeps no slot idle', async () => {
+  const { consumer, engine, handled } = create();
+  consumer.start();
+  engine.deliver(lane(1, ['a1', 'a2']));
+  await settleTurns();
+  assert.equal(engine.granted, 3, 'one more for the second slot');
+
+  engine.deliver(lane(2, ['b1']));
+  await settleTurns();
+  assert.deepEqual(handled, ['a1', 'b1']);
+  assert.equal(engine.granted, 3, 'both slots are taken');
+});
+
 /** An engine that does what it is told: its answers and its losses come when the test says so. */
 function create(): { consumer: Consumer; engine: Scripted; handled: readonly string[] } {
   const handled: string[] = [];

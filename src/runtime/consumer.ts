@@ -57,8 +57,13 @@ export interface ConsumerOptions
   roomMade(messages: number): void;
 }
 
-/** Deliveries of a full type that do not count against the window, so that others come through. */
+/**
+ * Deliveries beyond the window: of a full type, or behind a message of their lane that runs. They
+ * take no slots, so that others come through.
+ */
 const mostHeld = 1_000;
+/** Asked for at a time beside them, for idle slots: the next key may have a backlog as well. */
+const mostBeside = 16;
 /** How long handlers may take to obey their signal once a stop has run out of patience. */
 const windUpMs = 1_000;
 
@@ -73,8 +78,8 @@ export function createConsumer(options: ConsumerOptions): Consumer {
   /** Acks that also publish: the engine may refuse them, so their lane waits for the answer. */
   const unanswered = new Map<Settlement, Attempt>();
   let [running, concluded] = [0, 0];
-  /** Deliveries granted and neither concluded nor given back. */
-  let outstanding = 0;
+  /** Deliveries granted and neither concluded nor given back; and of these, not delivered yet. */
+  let [outstanding, asked] = [0, 0];
   let [pumping, stopping, failed] = [false, false, false];
   let consumption: Consumption | null = null;
 
@@ -84,10 +89,11 @@ export function createConsumer(options: ConsumerOptions): Consumer {
   const pace = paceOf(options, { granted: pump });
 
   function deliver(batch: readonly Delivery[]): void {
+    asked -= batch.length;
     buffer.add(batch);
     if (stopping) return giveBackBuffered();
     pump();
-    if (types.held > 0) grant();
+    grant();
   }
 
   function pump(): void {
@@ -161,10 +167,16 @@ export function createConsumer(options: ConsumerOptions): Consumer {
 
   function grant(): void {
     if (stopping || consumption === null) return;
-    const size = pace === null ? window.size : Math.min(window.size, running + pace.slice);
-    const more = size + Math.min(types.held, mostHeld) - outstanding;
+    const pacedSize = running + (pace?.slice ?? Number.POSITIVE_INFINITY);
+    const size = Math.min(window.size, pacedSize);
+    const most = size + mostHeld - outstanding;
+    // What is here may all stand behind what runs.
+    const free = Math.min(concurrency, pacedSize) - running - buffer.size - asked;
+    const beside = Math.min(free, mostBeside - asked, most);
+    const more = Math.max(size + Math.min(types.held, mostHeld) - outstanding, beside);
     if (more <= 0) return;
     outstanding += more;
+    asked += more;
     consumption.grant(more);
   }
 

@@ -1,17 +1,22 @@
 /** What stands still does not fill the window of its partition; what is done does not shut it. */
 import assert from 'node:assert/strict';
 import { setImmediate } from 'node:timers/promises';
-import { runConformance, type ConformanceCase } from 'malote/testing';
-import { test } from 'vitest';
-import { drain } from '../../src/testing/conformance/flow.ts';
+import { runConformance, type ConformanceCase, type EngineUnderTest } from 'malote/testing';
+import { test, vi } from 'vitest';
+import { drain, idsByKey } from '../../src/testing/conformance/flow.ts';
 import {
+  ack,
   deadLetter,
   idsOf,
   messages,
   numbered,
+  retry,
 } from '../../src/testing/conformance/settlements.ts';
 import { namespaces } from './namespace.ts';
 import { overRabbitmq } from './over-rabbitmq.ts';
+
+// Over a server a case takes seconds, and more on a crowded machine.
+vi.setConfig({ testTimeout: 90_000 });
 
 const facts = ['customer:1'];
 
@@ -57,6 +62,54 @@ const cases: readonly ConformanceCase[] = [
     },
   },
   {
+    id: 'window-of-a-slow-lane',
+    promise: 'G5',
+    title:
+      'a key at work with more messages than the window holds up nobody, and its death is its own',
+    needs: {},
+    async run(harness) {
+      const started = await harness.start();
+      const { connection, consumer } = started;
+      const ids = numbered('m', 1_500);
+      await connection.publish(...messages('k', ids));
+      assert.deepEqual(idsOf(await consumer.upTo(5)), ids.slice(0, 5));
+      const others = numbered('o', 20);
+      await connection.publish(...others.map((id) => ({ id, key: id })));
+
+      assert.deepEqual(idsOf(await drain(started, 20)).toSorted(), others.toSorted());
+      await harness.crash(connection);
+      const again = await harness.start();
+      const received = await drain(again, 1_500);
+
+      assert.deepEqual(idsOf(received), ids);
+      const tried = received.filter(({ attempt }) => attempt > 1);
+      assert.deepEqual(idsOf(tried), ids.slice(0, 1), 'only the first of them was at work');
+    },
+  },
+  {
+    id: 'window-of-a-slow-lane-settled',
+    promise: 'G5',
+    title: 'a key at work that has made room goes on in its order, whatever becomes of its head',
+    needs: {},
+    async run(harness) {
+      const started = await harness.start();
+      const { connection, consumer } = started;
+      const ids = numbered('m', 1_200);
+      await connection.publish(...messages('k', ids));
+      const [first, second] = await consumer.upTo(3);
+      await connection.publish({ id: 'other', key: 'other 1' }, { id: 'more', key: 'other 2' });
+      assert.deepEqual(idsOf(await drain(started, 2)).toSorted(), ['more', 'other']);
+
+      await connection.settled(ack(first!));
+      await connection.settled(retry(second!, 500));
+
+      const received = await drain(started, 1_199);
+      assert.deepEqual(idsOf(received), ids.slice(1));
+      const tried = received.filter(({ attempt }) => attempt > 1);
+      assert.deepEqual(idsOf(tried), ids.slice(1, 2));
+    },
+  },
+  {
     id: 'published-anew',
     promise: 'G1',
     title: 'what is published once more under an id that was done is another message',
@@ -95,8 +148,69 @@ const cases: readonly ConformanceCase[] = [
   },
 ];
 
+/** In a window that is full at once; `inMain` says how many messages it has not let in. */
+const narrow = (inMain: () => Promise<number>): readonly ConformanceCase[] => [
+  {
+    id: 'window-of-a-dying-lane',
+    promise: 'G8',
+    title: 'what is at work while its key makes room is tried once more after its owner died of it',
+    needs: {},
+    async run(harness) {
+      const { connection, consumer } = await harness.start();
+      await connection.publish(...messages('k', numbered('m', 40)));
+      await consumer.upTo(2);
+      while ((await inMain()) > 0) await harness.quiet();
+      // What left the queue last makes room too.
+      await harness.quiet();
+      await harness.crash(connection);
+
+      const first = await (await harness.start()).consumer.one();
+
+      assert.deepEqual([first.id, first.attempt], ['m1', 2]);
+    },
+  },
+  {
+    id: 'window-of-dying-lanes',
+    promise: 'G5',
+    title: 'owners die while keys at work make room: every message is there, in order',
+    needs: {},
+    seeded: true,
+    async run(harness) {
+      const keys = ['a', 'b', 'c'];
+      const rounds = Array.from({ length: 8 }, (_, round) => round);
+      const idsOfKey = (key: string, round: number): string[] => numbered(`${key}${round}-`, 15);
+      let started = await harness.start();
+      for (const round of rounds) {
+        const { connection, consumer } = started;
+        await connection.publish(...keys.flatMap((key) => messages(key, idsOfKey(key, round))));
+        await consumer.upTo(4);
+        // Some of what makes room is on its way by then.
+        await harness.clock.advance(900 + Math.floor(harness.random() * 300));
+        await harness.crash(connection);
+        started = await harness.start();
+      }
+
+      const count = keys.length * rounds.length * 15;
+      const received = idsByKey(await drain(started, count));
+
+      const all = keys.map((key) => [key, rounds.flatMap((round) => idsOfKey(key, round))]);
+      assert.deepEqual(received, Object.fromEntries(all));
+    },
+  },
+];
+
 overRabbitmq((server) => {
   const all = namespaces(server);
   const patience = { virtualMs: 1_500, realMs: 8_000, quietMs: 40 };
   runConformance({ engine: all.engine, test, seeds: [1], cases, patience });
+  const limits = { window: 8 };
+  const engine = (): EngineUnderTest => all.engine({}, limits);
+  const inMain = async (): Promise<number> => {
+    const channel = await all.model.createChannel();
+    const queues = ['p0', 'p1'].map((queue) => `${all.namespace}.q.billing/${queue}`);
+    const looks = await Promise.all(queues.map((queue) => channel.checkQueue(queue)));
+    await channel.close();
+    return looks.reduce((sum, { messageCount }) => sum + messageCount, 0);
+  };
+  runConformance({ engine, test, seeds: [1, 2], cases: narrow(inMain), patience });
 });

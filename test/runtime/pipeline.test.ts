@@ -4,6 +4,7 @@ import { dependency, fixed, message } from 'malote';
 import { testBus } from 'malote/testing';
 import { describe, test } from 'vitest';
 import { z } from 'zod';
+import { byHand } from './support.ts';
 
 const customer = dependency('customer');
 const Registered = message('customer.registered', {
@@ -70,6 +71,42 @@ describe.each(['lanes', 'partitions'] as const)('%s', (shape) => {
     await t.clock.advance('1s');
     await t.settle();
     assert.deepEqual(seen, ['A#1', 'other#1', 'A#2', 'B#1', 'C#1']);
+  });
+
+  test('a slow handler with a backlog behind it leaves the other slots to other keys', async () => {
+    const [gate, allOthers] = [byHand(), byHand()];
+    const others = ['o1', 'o2', 'o3', 'o4', 'o5', 'o6'];
+    const seen: string[] = [];
+    await using t = await testBus({
+      shape,
+      use: (bus) => {
+        const options = { name: 'ledger', waitFor: false, concurrency: 4 } as const;
+        bus.consume(Paid, options, async ({ data }) => {
+          if (data.customer === 'slow') await gate.promise;
+          seen.push(data.id);
+          if (others.every((id) => seen.includes(id))) allOthers.resolve();
+        });
+      },
+    });
+    const backlog = Array.from({ length: 40 }, (_, index) => `s${index}`);
+    const payment = (id: string, whose: string) => ({ id, customer: whose, amount: '1' });
+    await t.publishMany(
+      Paid,
+      backlog.map((id) => payment(id, 'slow')),
+    );
+    await t.publishMany(
+      Paid,
+      others.map((id) => payment(id, id)),
+    );
+
+    await allOthers.promise;
+    assert.deepEqual(seen.toSorted(), others);
+    gate.resolve();
+    await t.settle();
+    assert.deepEqual(
+      seen.filter((id) => id.startsWith('s')),
+      backlog,
+    );
   });
 
   test('a process that dies after its handler runs the message again, and no other', async () => {

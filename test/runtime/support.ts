@@ -4,6 +4,17 @@
 import assert from 'node:assert/strict';
 import { MaloteError } from 'malote';
 
+export interface ByHand {
+  readonly promise: Promise<void>;
+  readonly resolve: () => void;
+}
+
+export function byHand(): ByHand {
+  let settle = (): void => undefined;
+  const promise = new Promise<void>((resolve) => (settle = resolve));
+  return { promise, resolve: () => settle() };
+}
+
 export async function codeOf(promise: Promise<unknown>): Promise<string> {
   try {
     await promise;

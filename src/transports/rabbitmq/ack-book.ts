@@ -14,6 +14,8 @@ import { wholeQueue } from './settings.ts';
 export interface Place {
   readonly book: AckBook;
   readonly tag: number;
+  /** Of its body. */
+  readonly bytes: number;
   /** What it came by, where the queue is read by several; it counts what is unacknowledged. */
   readonly feed: { unacked: number } | null;
 }
@@ -22,8 +24,9 @@ export interface AckBook {
   readonly channel: Channel;
   readonly queue: string;
   isOpen: boolean;
-  /** Deliveries not acknowledged. */
+  /** Deliveries not acknowledged, and the bytes of their bodies. */
   unacked: number;
+  bytes: number;
   /** The lowest tag that may be unacknowledged. */
   lowest: number;
   /** Acknowledged one by one, above `lowest`. */
@@ -32,32 +35,35 @@ export interface AckBook {
 }
 
 export function createAckBook(channel: Channel, queue: string): AckBook {
-  return { channel, queue, isOpen: true, unacked: 0, lowest: 1, above: new Set(), pending: [] };
+  const nothing = { unacked: 0, bytes: 0, lowest: 1, above: new Set<number>(), pending: [] };
+  return { channel, queue, isOpen: true, ...nothing };
 }
 
 export function placeOf(
   book: AckBook,
-  { fields }: ConsumeMessage,
+  { fields, content }: ConsumeMessage,
   feed: Place['feed'] = null,
 ): Place {
+  const bytes = content.length;
   book.unacked += 1;
+  book.bytes += bytes;
   if (feed !== null) feed.unacked += 1;
-  return { book, tag: fields.deliveryTag, feed };
+  return { book, tag: fields.deliveryTag, bytes, feed };
 }
 
-export function ackPlace({ book, tag, feed }: Place): void {
+export function ackPlace(place: Place): void {
+  const { book, tag } = place;
   if (!book.isOpen) return;
-  book.unacked -= 1;
-  if (feed !== null) feed.unacked -= 1;
+  leave(place);
   book.pending.push(tag);
   if (book.pending.length === 1) queueMicrotask(() => flush(book));
 }
 
 /** Gives a delivery back to its queue: only where order does not matter. */
-export function returnPlace({ book, tag, feed }: Place): void {
+export function returnPlace(place: Place): void {
+  const { book, tag } = place;
   if (!book.isOpen) return;
-  book.unacked -= 1;
-  if (feed !== null) feed.unacked -= 1;
+  leave(place);
   flush(book);
   book.above.add(tag);
   written(() => book.channel.nack(messageWith(tag), false, true));
@@ -113,6 +119,12 @@ function written(write: () => void): void {
   } catch {
     // What was not acknowledged is delivered again.
   }
+}
+
+function leave({ book, bytes, feed }: Place): void {
+  book.unacked -= 1;
+  book.bytes -= bytes;
+  if (feed !== null) feed.unacked -= 1;
 }
 
 function flush(book: AckBook): void {

@@ -151,6 +151,8 @@ export interface Partition {
   readonly gate: Incoming[];
   /** How many are on their way to where they wait, and not acknowledged here. */
   leaving: number;
+  /** Its window stood still a moment ago, and has had no time to move: see `spill.ts`. */
+  isSpilling: boolean;
   tokens: Place[];
   epoch: number;
   /** The id of the token that this session published. */
@@ -328,7 +330,8 @@ function sendCopy(source: Source, entry: Entry): Promise<void> {
   const { member, partition } = hold;
   const { context, registered } = member;
   const heard = new Map(source.heard);
-  heard.set(context.session, context.clerk.number);
+  // Of one that is at work, the ledger that lists it counts when this process dies.
+  if (entry.lease === null) heard.set(context.session, context.clerk.number);
   const note: CopyNote = {
     kind: 'copy',
     version: source.version,

@@ -67,6 +67,7 @@ export async function standBy(member: Member, index: number, turns: Turns): Prom
     backlog: [],
     gate: [],
     leaving: 0,
+    isSpilling: false,
     tokens: [],
     epoch: 0,
     ownToken: null,

@@ -54,6 +54,12 @@ export interface Limits {
   readonly away: number;
   /** And before nothing new is taken in. */
   readonly held: number;
+  /**
+   * How much of it may be there, and how many bytes, before what stands behind slow handlers makes
+   * no room any more: see `spill.ts`.
+   */
+  readonly behind: number;
+  readonly behindBytes: number;
   /** What an owner may have unacknowledged of a side queue, and of a main queue. */
   readonly side: number;
   readonly window: number;
@@ -110,6 +116,8 @@ const laterSteps: readonly Step[] = [
 export const usualLimits: Limits = {
   away: 45_000,
   held: 60_000,
+  behind: 10_000,
+  behindBytes: 32 * 2 ** 20,
   side: wholeQueue,
   window: windowSize,
   facts: 5_000_000,
