@@ -93,6 +93,12 @@ export const aims: readonly Aim[] = [
   ms('rabbitmq', 'all handled after the return of the server, worst', 5_000, (document) =>
     medianOf(contestantOf(document, 'recovery'), 'worstMs'),
   ),
+  ms('rabbitmq', 'eight processes, until each has its share, worst', 10_000, (document) =>
+    mostOf(contestantOf(document, 'rebalance'), 'worstMs'),
+  ),
+  ms('rabbitmq', 'a payment after its customer, over four processes, median', 50, (document) =>
+    medianOf(contestantOf(document, 'release'), 'p50Ms'),
+  ),
 ];
 
 export function judge(document: Document): readonly Judgement[] {

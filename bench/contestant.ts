@@ -11,7 +11,9 @@ import { outbox } from './programs/outbox.ts';
 import { pair } from './programs/pair.ts';
 import { payments } from './programs/payments.ts';
 import { profileTo } from './programs/profiler.ts';
+import { rebalance } from './programs/rebalance.ts';
 import { recovery } from './programs/recovery.ts';
+import { release } from './programs/release.ts';
 import { soak } from './programs/soak.ts';
 import { start } from './programs/start.ts';
 import { standing } from './programs/standing.ts';
@@ -43,6 +45,10 @@ async function run(spec: Spec): Promise<Answer> {
       return await recovery(spec);
     case 'standing':
       return await standing(spec);
+    case 'rebalance':
+      return await rebalance(spec);
+    case 'release':
+      return await release(spec);
     case 'takeover':
       return await takeover(spec);
   }

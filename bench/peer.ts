@@ -4,6 +4,8 @@ import { coldPeer } from './programs/cold.ts';
 import { idlePeer } from './programs/idle.ts';
 import { pairPeer } from './programs/pair.ts';
 import type { PeerSpec } from './programs/peer.ts';
+import { rebalancePeer } from './programs/rebalance.ts';
+import { releasePeer } from './programs/release.ts';
 import { standingPeer } from './programs/standing.ts';
 import { takeoverPeer } from './programs/takeover.ts';
 
@@ -20,6 +22,12 @@ switch (spec.program) {
     break;
   case 'standing':
     await standingPeer(spec.settings, spec.place);
+    break;
+  case 'rebalance':
+    await rebalancePeer(spec.settings, spec.place);
+    break;
+  case 'release':
+    await releasePeer(spec.settings, spec.place);
     break;
   case 'cold':
     await coldPeer(spec.settings, spec.place);

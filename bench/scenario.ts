@@ -93,6 +93,18 @@ export type Spec =
     }
   | { readonly program: 'takeover'; readonly settings: FlowSettings; readonly deaths: number }
   | {
+      readonly program: 'rebalance';
+      readonly settings: FlowSettings;
+      /** How often some of the processes go, and others come. */
+      readonly moves: number;
+    }
+  | {
+      readonly program: 'release';
+      readonly settings: FlowSettings;
+      readonly payments: number;
+      readonly processes: number;
+    }
+  | {
       readonly program: 'standing';
       readonly settings: FlowSettings;
       /** Facts that hold, and messages that wait, each of a key of its own. */

@@ -6,7 +6,10 @@ import type { CacheSettings, FlowSettings } from '../scenario.ts';
 
 /** What the second process is told to be. */
 export type PeerSpec = (
-  | { readonly program: 'idle' | 'pair' | 'takeover' | 'standing'; readonly settings: FlowSettings }
+  | {
+      readonly program: 'idle' | 'pair' | 'takeover' | 'standing' | 'rebalance' | 'release';
+      readonly settings: FlowSettings;
+    }
   | { readonly program: 'cold'; readonly settings: CacheSettings }
 ) & { readonly place: string };
 

@@ -31,6 +31,7 @@ export function rabbitmqScenarios(length: Length): readonly Scenario[] {
     ...latency(length),
     soak(length),
     ...deaths(length),
+    ...moves(length),
     beside(length),
   ];
 }
@@ -147,6 +148,36 @@ function deaths(length: Length): Scenario[] {
       { name: 'malote', settings: settings('rabbitmq', takeoverLoad) },
       { name: 'bare loop', settings: settings('rabbitmq', { ...takeoverLoad, driver: 'bare' }) },
     ]),
+  ];
+}
+
+/** Processes that come and go, and what waits over several of them. */
+function moves({ deaths: times, waitingPayments: payments }: Length): Scenario[] {
+  const moving = settings('rabbitmq', { keys: 64, concurrency: 10 });
+  const paying = settings('rabbitmq', { concurrency: 10 });
+  return [
+    {
+      name: 'rebalance',
+      title: 'Half of eight processes go, others come: until each has its share of the partitions',
+      columns: [
+        { metric: 'worstMs', label: 'worst ms', better: 'less' },
+        { metric: 'p50Ms', label: 'median ms', better: 'less' },
+      ],
+      compare: 'peers',
+      rounds: 1,
+      contestants: [
+        { name: 'malote', spec: { program: 'rebalance', settings: moving, moves: times } },
+      ],
+    },
+    {
+      name: 'release',
+      title: `${count(payments)} payments before and among their customers, over four processes`,
+      columns: [...latencyColumns, { metric: 'waited', label: 'waited', better: 'more' }],
+      compare: 'peers',
+      contestants: [
+        { name: 'malote', spec: { program: 'release', settings: paying, payments, processes: 4 } },
+      ],
+    },
   ];
 }
 
