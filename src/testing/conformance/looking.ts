@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import type { SubscriptionStats } from '../../transport/store.ts';
 import type { ConformanceCase } from './case.ts';
-import { drain, expectDone, expectState, viewOf } from './flow.ts';
+import { drain, expectDone, expectState, untilWaiting, viewOf } from './flow.ts';
 import type { Connection, Harness, Started } from './harness.ts';
 import { ack, deadLetter, idsOf, messages, numbered, retry } from './settlements.ts';
 
@@ -219,6 +219,7 @@ export const looking: readonly ConformanceCase[] = [
       await connection.publish(...drafts);
       consumer.grant(1);
       await consumer.nothing();
+      await untilWaiting(connection, ids.length);
 
       for (const fact of [null, 'customer:1']) {
         const seen: string[] = [];
