@@ -7,6 +7,8 @@
 /** A fact (`name:id`), or a JSON array of facts any of which will do. */
 export type Need = string;
 
+export const noNeeds: readonly Need[] = [];
+
 const bracket = 91;
 
 export function anyNeedOf(facts: readonly string[]): Need {

@@ -19,7 +19,13 @@ const full = { kind: 'full', subscription: 'orders', topics: ['order'] } as cons
 function row(n: number, key: string | null, lease: number): Delivery {
   const message = { id: `${n}`, topic: 'order', body: '{}', headers: null, key };
   const { headers } = toRow({ ...message, delayMs: 0, dedupe: [], facts: [] });
-  const about = { acceptedAt: 0, attempt: 1, suspicion: 'none', waitTimedOut: false } as const;
+  const about = {
+    acceptedAt: 0,
+    attempt: 1,
+    suspicion: 'none',
+    waitTimedOut: false,
+    lacking: [],
+  } as const;
   const topic = outboxName;
   const held = { lease: { id: lease, token: lease }, subscription: outboxName, tag: n };
   return { ...message, ...about, ...held, topic, headers };

@@ -99,7 +99,7 @@ export function createAttempts(options: AttemptOptions): Attempts {
     };
     const reason = deadOnArrival(retry, delivery);
     if (reason !== null) {
-      die(attempt, reason, arrivalFailures[reason] ?? null);
+      die(attempt, reason, reason === 'crashed' ? crashed : waitedInVain(delivery));
       return attempt;
     }
     if (inbox === null) open(attempt);
@@ -360,10 +360,17 @@ function isDecided({ interruption }: Attempt): boolean {
 const nothing: readonly never[] = [];
 const notStarted: Start = { at: 0 };
 
-/** Of a message that waited in vain the reason says all: nothing failed. */
-const arrivalFailures: Partial<Record<DeadReason, Failure>> = {
-  crashed: { name: 'Crashed', message: 'its process died while it ran, alone' },
-};
+const crashed: Failure = { name: 'Crashed', message: 'its process died while it ran, alone' };
+
+/** As many are named; who looks for all of a thousand finds them in the message. */
+const namedFacts = 5;
+
+function waitedInVain({ lacking }: Delivery): Failure {
+  const named = shownNeeds(lacking.slice(0, namedFacts)).join(', ');
+  const rest = lacking.length - namedFacts;
+  const more = rest > 0 ? ` and ${rest} more` : '';
+  return { name: 'DependencyTimeout', message: `waited for ${named}${more} until its deadline` };
+}
 
 /** What its signal is aborted with, and what it is kept with. */
 export function timedOut({ id, attempt }: Delivery, timeoutMs: number): MaloteError {

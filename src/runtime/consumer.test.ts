@@ -132,6 +132,7 @@ function lane(lease: number, ids: readonly string[]): Delivery[] {
     attempt: 1,
     suspicion: 'none',
     waitTimedOut: false,
+    lacking: [],
     tag,
   }));
 }

@@ -69,6 +69,8 @@ export interface Delivery {
   readonly suspicion: Suspicion;
   /** The facts did not come within the subscription's deadline. */
   readonly waitTimedOut: boolean;
+  /** What did not come until then; empty where it did not wait in vain. */
+  readonly lacking: readonly Need[];
   /** The transport's own handle (a row id, a delivery tag). */
   readonly tag: number;
 }

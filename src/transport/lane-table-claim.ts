@@ -12,6 +12,7 @@
  * before the next process dies of it.
  */
 
+import { noNeeds } from '../message/need.ts';
 import {
   cautionOf,
   type Claimant,
@@ -31,9 +32,7 @@ import {
 } from './lane-table-lanes.ts';
 import { factsLacking } from './lane-table-waiting.ts';
 import { append, unlink } from './linked-list.ts';
-import type { Delivery, FactId, Lease } from './transport.ts';
-
-const noFacts: readonly FactId[] = [];
+import type { Delivery, Lease, Need } from './transport.ts';
 
 /** The next deliveries, at most as many as the claimant's credit and `limit` allow. */
 export function claim(
@@ -112,7 +111,7 @@ function claimFresh({ table, claimant, step, most, batch }: Taking): void {
   for (let entry = table.fresh.head; entry !== null && taken < most; entry = table.fresh.head) {
     unlink(table.fresh, entry);
     append(held, entry);
-    batch.push(lend(entry, held, { lease, waitTimedOut: false }));
+    batch.push(lend(entry, held, { lease, lacking: null }));
     taken += 1;
   }
   charge(table, held, taken);
@@ -123,7 +122,8 @@ function claimLane(taking: Taking, lane: Lane): void {
   const head = lane.head!;
   leaveState(table, lane);
   // A fact may have been revoked since the lane became ready; `raise` knows about deadlines.
-  const waitTimedOut = factsLacking(table, head) !== null;
+  const lacking = factsLacking(table, head);
+  const waitTimedOut = lacking !== null;
   if (waitTimedOut) {
     raise(table, lane, step);
     if (lane.state === 'waiting' || lane.head !== head) return;
@@ -133,7 +133,7 @@ function claimLane(taking: Taking, lane: Lane): void {
   const lease = { id: held.id, token: held.token };
   setLaneState(table, lane, 'leased');
   lane.lease = held;
-  taking.batch.push(lend(head, held, { lease, waitTimedOut }));
+  taking.batch.push(lend(head, held, { lease, lacking }));
   const isLast = waitTimedOut || head.attempt > 1 || head.story?.wasBehind === true;
   held.covered = isLast ? 1 : 1 + follow(taking, held, { from: head.next, lease, covered: 1 });
   charge(table, held, held.covered);
@@ -155,7 +155,7 @@ function follow({ table, most, batch }: Taking, held: HeldLease, following: Foll
   let taken = 0;
   for (let entry = from; entry !== null && covered + taken < most; entry = entry.next) {
     if (!mayFollow(table, entry)) break;
-    batch.push(lend(entry, held, { lease, waitTimedOut: false }));
+    batch.push(lend(entry, held, { lease, lacking: null }));
     taken += 1;
     if (entry.attempt > 1) break;
   }
@@ -230,14 +230,15 @@ function charge(table: LaneTable, held: HeldLease, taken: number): void {
 function lend(
   entry: Entry,
   held: HeldLease,
-  { lease, waitTimedOut }: { readonly lease: Lease; readonly waitTimedOut: boolean },
+  { lease, lacking }: { readonly lease: Lease; readonly lacking: readonly Need[] | null },
 ): Delivery {
+  const waitTimedOut = lacking !== null;
   const { message } = entry;
   entry.state = 'leased';
   entry.lease = held;
   // Who was released once is not held again, whatever is revoked from now on.
-  if (!waitTimedOut && entry.needs.length > 0) entry.needs = noFacts;
-  if (!waitTimedOut && entry.story !== null) entry.story.parkedFor = noFacts;
+  if (!waitTimedOut && entry.needs.length > 0) entry.needs = noNeeds;
+  if (!waitTimedOut && entry.story !== null) entry.story.parkedFor = noNeeds;
   return {
     lease,
     subscription: held.table.subscription,
@@ -250,6 +251,7 @@ function lend(
     attempt: entry.attempt,
     suspicion: entry.story === null ? 'none' : entry.story.suspicion,
     waitTimedOut,
+    lacking: lacking ?? noNeeds,
     tag: entry.tag,
   };
 }

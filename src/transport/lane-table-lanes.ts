@@ -5,7 +5,7 @@
  * lane is ready, waits for facts or is gone.
  */
 
-import { shownNeeds } from '../message/need.ts';
+import { noNeeds, shownNeeds } from '../message/need.ts';
 import { before, heapPush, heapRemove } from './heap.ts';
 import {
   cautionOf,
@@ -19,7 +19,7 @@ import {
   type Story,
 } from './lane-table.ts';
 import { enterRow, forgetName } from './lane-table-names.ts';
-import { factsLacking, leaveWaiting, noNeeds, startWaiting } from './lane-table-waiting.ts';
+import { factsLacking, leaveWaiting, startWaiting } from './lane-table-waiting.ts';
 import { append, prepend, unlink } from './linked-list.ts';
 import type { Need, Outgoing } from './transport.ts';
 

@@ -6,12 +6,10 @@
  * later finds the fact. As both are single steps, no order of the two loses a wake-up.
  */
 
-import { factsIn, isAnyOf, isMet } from '../message/need.ts';
+import { factsIn, isAnyOf, isMet, noNeeds } from '../message/need.ts';
 import type { Entry, Lane, LaneTable } from './lane-table.ts';
 import { createShelf, shelve, unshelve } from './shelf.ts';
 import type { FactId, Need } from './transport.ts';
-
-export const noNeeds: readonly Need[] = [];
 
 /** What an entry waits for that is not met; null when nothing is missing. */
 export function factsLacking({ facts }: LaneTable, entry: Entry): Need[] | null {

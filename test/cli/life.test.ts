@@ -34,7 +34,7 @@ test('a done message is shown with its whole life, as text and as JSON', async (
   );
 });
 
-test('a message that waited in vain is shown with no attempt, and its reason once', async () => {
+test('a message that waited in vain is shown with no attempt, and what for once', async () => {
   const cwd = projectIn(temporaryFolder(), 'vain', exporting(`sqlite('malote.db')`));
   await waitInVain(join(cwd, 'malote.db'));
 
@@ -47,7 +47,7 @@ test('a message that waited in vain is shown with no attempt, and its reason onc
     '  attempts 0, key 5, reason dependency-timeout',
     `  ${at}  accepted`,
     `  ${at}  parked: customer:5`,
-    `  ${at}  died`,
+    `  ${at}  died: DependencyTimeout: waited for customer:5 until its deadline`,
   ];
   assert.match(shown.stdout, new RegExp(`^${life.join('\n')}\n$`));
   const death = [
@@ -55,6 +55,7 @@ test('a message that waited in vain is shown with no attempt, and its reason onc
     '  reason dependency-timeout, attempts 0, key 5',
     `  ${at}  accepted`,
     `  ${at}  died`,
+    '  last failure: DependencyTimeout: waited for customer:5 until its deadline',
     '  body: .*',
   ];
   assert.match(letter.stdout, new RegExp(`^${death.join('\n')}\n$`));
@@ -69,6 +70,7 @@ async function waitInVain(file: string): Promise<void> {
   });
   const bus = createBus({
     engine: sqlite(file),
+    journal: 'all',
     name: 'vain',
     handleSignals: false,
     logger: false,

@@ -86,7 +86,7 @@ function printable({ body, ...letter }: DeadLetter): Printable {
 
 function story(letter: Printable): string[] {
   const { topic, id, subscription, key, reason, attempts, firstFailure, lastFailure } = letter;
-  const only = firstFailure === null || lastFailure === null || attempts === 1;
+  const only = firstFailure === null || lastFailure === null || attempts <= 1;
   return [
     `${topic} ${id}: dead in ${subscription}`,
     `  reason ${reason}, attempts ${attempts}${key === null ? '' : `, key ${key}`}`,

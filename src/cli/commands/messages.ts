@@ -40,8 +40,16 @@ function life(view: MessageView): string[] {
       : `${topic} ${id}: ${state} in ${subscription ?? 'no subscription yet'}`,
     `  ${facts.join(', ')}`,
     `  ${time(view.acceptedAt)}  accepted`,
-    ...view.history.map((entry) => `  ${time(entry.at)}  ${happened(entry, reason)}`),
+    ...view.history
+      .filter(isOfHandler)
+      .map((entry) => `  ${time(entry.at)}  ${happened(entry, reason)}`),
   ];
+}
+
+/** A message that died before its handler was called was handed out, and that is all. */
+function isOfHandler({ event, attempt }: Entry, at: number, history: readonly Entry[]): boolean {
+  const next = history[at + 1];
+  return event !== 'delivered' || next?.event !== 'died' || next.attempt >= attempt;
 }
 
 /** The reason of its death stands above. */

@@ -28,6 +28,13 @@ export const deadlines: readonly ConformanceCase[] = [
 
       assert.deepEqual(idsOf(both).toSorted(), ['m', 'n']);
       assert.ok(both.every(({ waitTimedOut, attempt }) => waitTimedOut && attempt === 1));
+      assert.deepEqual(
+        new Map(both.map(({ id, lacking }) => [id, lacking])),
+        new Map([
+          ['m', ['customer:1']],
+          ['n', ['customer:2']],
+        ]),
+      );
     },
   },
   {
@@ -49,7 +56,7 @@ export const deadlines: readonly ConformanceCase[] = [
       const [again] = await consumer.next(1);
 
       assert.ok(again && harness.clock.now() < deadlineAt + 2_000);
-      assert.equal(again.waitTimedOut, true);
+      assert.deepEqual([again.waitTimedOut, again.lacking], [true, ['customer:1']]);
     },
   },
   {

@@ -53,6 +53,7 @@ export const deliveries: readonly ConformanceCase[] = [
         attempt: 1,
         suspicion: 'none',
         waitTimedOut: false,
+        lacking: [],
       });
       assert.deepEqual([typeof lease.id, typeof lease.token, typeof tag], Array(3).fill('number'));
     },

@@ -168,6 +168,7 @@ function come(history: History, given: Partial<Delivery> & { id: string }, clock
     attempt: 1,
     suspicion: 'none',
     waitTimedOut: false,
+    lacking: [],
     tag: 0,
     ...given,
   };

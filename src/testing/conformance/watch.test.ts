@@ -119,6 +119,7 @@ function delivery(given: { id: string; key?: string; lease?: number }): Delivery
     attempt: 1,
     suspicion: 'none',
     waitTimedOut: false,
+    lacking: [],
     tag: 0,
   };
 }

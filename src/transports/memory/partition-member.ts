@@ -17,6 +17,7 @@ import {
 import { isShut, pushHeld, reopen, shut } from '../../transport/lane-table-lanes.ts';
 import type { Facts } from '../../transport/facts.ts';
 import type { KnownFacts } from '../../transport/known-facts.ts';
+import { noNeeds } from '../../message/need.ts';
 import type { FactId, Host, Lease, Need, Sink, Suspicion } from '../../transport/transport.ts';
 import {
   confirm,
@@ -100,7 +101,6 @@ const windowSize = 1_000;
 
 /** How long a question that was not answered rests. */
 export const askAgainMs = 100;
-const noNeeds: readonly Need[] = [];
 const noNotes: ReadonlyMap<string, Note> = new Map();
 
 export function takeHold(member: PartitionMember, channel: Channel): void {

@@ -6,6 +6,7 @@
  * it, and a suspect is alone in its lease.
  */
 
+import { type Need, noNeeds } from '../../message/need.ts';
 import type { Lease, Suspicion } from '../../transport/transport.ts';
 import type { Consumer, LaneBatch, LaneLease } from './consumers.ts';
 import { lackingOf, startWaiting, waitingEvent } from './facts.ts';
@@ -56,7 +57,7 @@ export function claimLane(
   else [tally.retrying, tally.ready] = [tally.retrying - 1, tally.ready - run.length + 1];
   tally.leased += run.length;
   consumer.found.claimed.push(lane);
-  hold(session, consumer, { lane, name, run, waitTimedOut: lacking !== null });
+  hold(session, consumer, { lane, name, run, lacking });
 }
 
 /** The row of `ml_lease` that this turn writes for the lanes of a consumer. */
@@ -100,12 +101,12 @@ function hold(
     readonly lane: number;
     readonly name: string | null;
     readonly run: readonly Row[];
-    readonly waitTimedOut: boolean;
+    readonly lacking: readonly Need[] | null;
   },
 ): void {
   const { ledger, book } = session;
   const { found, subscription } = consumer;
-  const { lane, name, run, waitTimedOut } = claimed;
+  const { lane, name, run, lacking } = claimed;
   const id = ++ledger.lease;
   const level = run[0]![2] & mark.levels;
   const storied = run.filter((row) => (row[2] & mark.storied) !== 0).map((row) => row[0]);
@@ -137,7 +138,8 @@ function hold(
       acceptedAt,
       attempt: attempt + 1,
       suspicion: suspicionOf(marks),
-      waitTimedOut,
+      waitTimedOut: lacking !== null,
+      lacking: lacking ?? noNeeds,
       tag,
     });
   }

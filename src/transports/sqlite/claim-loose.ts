@@ -6,6 +6,7 @@
  * Here is also what hands over a message that was published a moment ago in the same transaction.
  */
 
+import { noNeeds } from '../../message/need.ts';
 import type { Lease } from '../../transport/transport.ts';
 import { batchOf, createLaneLease } from './claim-lane.ts';
 import type { Consumer, LooseLease } from './consumers.ts';
@@ -79,7 +80,7 @@ export function offerLane(
 function open(
   session: Session,
   consumer: Consumer,
-  { parcel, lane, key, waitTimedOut }: TakenLane & { readonly parcel: Parcel },
+  { parcel, lane, key, lacking }: TakenLane & { readonly parcel: Parcel },
 ): void {
   const { ledger, book } = session;
   const { found } = consumer;
@@ -114,7 +115,8 @@ function open(
     acceptedAt: parcel.acceptedAt,
     attempt: 1,
     suspicion: 'none',
-    waitTimedOut,
+    waitTimedOut: lacking !== null,
+    lacking: lacking ?? noNeeds,
     tag: lane,
   });
 }
@@ -164,6 +166,7 @@ function deliver(
     attempt: 1,
     suspicion: 'none',
     waitTimedOut: false,
+    lacking: noNeeds,
     tag: id,
   });
 }

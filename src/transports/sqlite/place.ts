@@ -35,7 +35,8 @@ export interface Taker {
 export interface TakenLane {
   readonly lane: number;
   readonly key: string | null;
-  readonly waitTimedOut: boolean;
+  /** What did not come by its deadline; null: it waits for nothing. */
+  readonly lacking: readonly Need[] | null;
 }
 
 export const nobody: Taker = { takeLane: () => null, takeLoose: () => false };
@@ -194,7 +195,7 @@ function openLane(ledger: Ledger, subscription: Subscription, opening: Opening):
     tally.waiting += 1;
     return;
   }
-  const owner = taker.takeLane(subscription, parcel, { lane, key, waitTimedOut: lacking !== null });
+  const owner = taker.takeLane(subscription, parcel, { lane, key, lacking });
   addHotLane(ledger, subscription, { parcel, lane, hash, key, owner });
   if (owner === null) {
     tally.ready += 1;

@@ -232,6 +232,11 @@ export const deliveringMutants: readonly Mutant[] = [
     plant: delivering(({ suspicion }) => ({ suspicion: suspicion === 'none' ? 'none' : 'alone' })),
   },
   {
+    name: 'what waited in vain does not tell what for',
+    caughtBy: ['deadline-from-acceptance', 'deadline-of-a-park'],
+    plant: delivering(() => ({ lacking: [] })),
+  },
+  {
     name: 'nobody is ever held guilty',
     caughtBy: [
       'crash-alone-is-guilty',
