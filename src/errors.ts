@@ -73,6 +73,15 @@ export function optionInvalid(where: string, expected: string, got: unknown): Ma
   return new MaloteError('OPTION_INVALID', `${where} must be ${expected}, got ${show(got)}`);
 }
 
+/** @param got - in words, so without quotes: there is no value to show */
+export function optionMissing(
+  where: string,
+  expected: string,
+  got: 'nothing' | 'neither' | 'both',
+): MaloteError {
+  return new MaloteError('OPTION_INVALID', `${where} must be ${expected}, got ${got}`);
+}
+
 /** @param nested - options of options, where the name may belong: `retry.attempts` */
 export function optionUnknown(
   where: string,

@@ -1,7 +1,7 @@
 /** From what stands on the command line to a command and what it was given, or a sentence. */
 
 import { parseArgs } from 'node:util';
-import { notFound, optionInvalid, optionUnknown } from '../errors.ts';
+import { notFound, optionInvalid, optionMissing, optionUnknown } from '../errors.ts';
 import { MaloteError } from '../index.ts';
 import { type Command, commonOptions, type Given, nameOf, type OptionRule } from './command.ts';
 
@@ -111,14 +111,17 @@ function valueOf(
   }
   const isNext = inlineValue !== true && value?.startsWith('--') === true;
   if (value !== undefined && value !== '' && !isNext) return value;
-  throw optionInvalid(`${where}: --${name}`, `followed by ${rule.value}`, value ?? 'nothing');
+  const [whose, expected] = [`${where}: --${name}`, `followed by ${rule.value}`];
+  throw value === undefined
+    ? optionMissing(whose, expected, 'nothing')
+    : optionInvalid(whose, expected, value);
 }
 
 function checkOperands(where: string, command: Command, given: readonly string[]): void {
   const { operands } = command;
   const missing = operands[given.length];
   if (missing !== undefined && missing.count !== 'many') {
-    throw optionInvalid(where, `followed by ${missing.name}, ${missing.about}`, 'nothing');
+    throw optionMissing(where, `followed by ${missing.name}, ${missing.about}`, 'nothing');
   }
   const endless = operands.at(-1)?.count === 'many';
   const surplus = endless ? undefined : given[operands.length];

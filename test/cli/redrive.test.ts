@@ -104,7 +104,7 @@ describe.runIf(hasTerminal)('at a terminal', () => {
     for (const count of ['1,000', '2,000', '2,500']) {
       assert.match(terminal.shown, new RegExp(`sent back ${count} of 2,500, [\\d,]+ a second`));
     }
-    assert.ok(terminal.shown.endsWith(`\r\u001b[K2500\r\n`), terminal.shown);
+    assert.ok(terminal.shown.endsWith(`\r\u001b[K2500 sent back\r\n`), terminal.shown);
   });
 
   test('it asks before all of a subscription go, and takes no for an answer', async () => {

@@ -74,8 +74,8 @@ describe('dead redrive', () => {
     [[...ledger, '--since', '3y'], /--since must be a time such as .*, got "3y"/],
     [[...ledger, '--since', '99999d'], /since must be a duration .*, got "99999d"/],
     [[...ledger, '--limit', '0'], /--limit must be a whole number from 1, got "0"/],
-    [['--reason', 'crashed'], /must be given ids or --subscription NAME, got "neither"/],
-    [['r-1', '--reason', 'crashed'], /must be given ids or --subscription NAME, got "both"/],
+    [['--reason', 'crashed'], /must be given ids or --subscription NAME, got neither \(/],
+    [['r-1', '--reason', 'crashed'], /must be given ids or --subscription NAME, got both \(/],
   ])('%j is refused', async (options, says) => {
     const { status, stdout, stderr } = await malote(['dead', 'redrive', ...options], { cwd });
 

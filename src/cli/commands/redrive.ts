@@ -4,7 +4,7 @@
  */
 
 import { setImmediate } from 'node:timers/promises';
-import { optionInvalid } from '../../errors.ts';
+import { optionMissing } from '../../errors.ts';
 import { type Bus, MaloteError } from '../../index.ts';
 import { confirmed } from '../asking.ts';
 import { type Call, type Command, requireOutboxAlone } from '../command.ts';
@@ -84,7 +84,7 @@ function whichOf({ given, bus, config }: Pick<Call, 'given' | 'bus' | 'config'>)
     return manyOf(found, config.engine.capabilities.lookup ? 1_000 : 10_000);
   }
   const got = ids.length > 0 ? 'both' : isSelective ? 'neither' : 'nothing';
-  throw optionInvalid('dead redrive', 'given ids or --subscription NAME', got);
+  throw optionMissing('dead redrive', 'given ids or --subscription NAME', got);
 }
 
 /** An engine that looks at all of its dead letters in each step takes larger ones. */
@@ -176,7 +176,7 @@ async function tellHowMany(which: Which, output: Output): Promise<Ending> {
 
 async function sendNamed(which: Named, { output }: Call): Promise<Ending> {
   const redriven = await which.send();
-  await output.data({ redriven }, () => [String(redriven)]);
+  await tellSent(redriven, output);
   if (redriven > 0) return 'done';
   throw new MaloteError('NOT_FOUND', 'none of these messages is dead');
 }
@@ -194,10 +194,16 @@ async function sendMany(which: Many, { given, output, interruption }: Call): Pro
   }
   const signal = interruption.expected();
   const redriven = await inSteps(which, { dead, signal, output });
-  await output.data({ redriven }, () => [String(redriven)]);
+  await tellSent(redriven, output);
   if (!signal.aborted) return 'done';
   output.words(`interrupted: ${redriven} are back, the others as they were; repeating it is safe`);
   return 'interrupted';
+}
+
+/** A script reads the number alone. */
+async function tellSent(redriven: number, output: Output): Promise<void> {
+  const number = String(redriven);
+  await output.data({ redriven }, () => [process.stdout.isTTY ? `${number} sent back` : number]);
 }
 
 function unconfirmed(name: string): MaloteError {
