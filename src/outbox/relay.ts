@@ -28,6 +28,7 @@ import type {
   SettleOutcome,
 } from '../transport/transport.ts';
 import { fromRow, outboxName } from './row.ts';
+import { createWindow } from './window.ts';
 
 export interface RelayDoors {
   /** Of the store. */
@@ -58,7 +59,6 @@ export interface Relay {
 
 /** Rows that are forwarded at a time. */
 export const batchSize = 2_000;
-const windowSize = 2 * batchSize;
 /** A key whose target has no room. */
 const fullBackoff: Backoff = exponential('50ms', { max: '5s', jitter: 'equal' });
 /** The whole target, or the store, does not answer. */
@@ -66,21 +66,19 @@ const troubleBackoff: Backoff = exponential('100ms', { max: '10s', jitter: 'equa
 
 export function createRelay(doors: RelayDoors): Relay {
   const { source, target, clock, random } = doors;
+  const window = createWindow(2 * batchSize);
   let waiting: Delivery[] = [];
   let consumption: Consumption | null = null;
   /** Granted and neither settled nor given back. */
   let outstanding = 0;
-  let failures = 0;
-  let resting = false;
-  let stopping = false;
-  let forwarding = false;
-  let settling = 0;
+  let [failures, settling] = [0, 0];
+  let [resting, stopping, forwarding] = [false, false, false];
   let idle: (() => void)[] = [];
 
   function grant(): void {
     if (consumption === null || stopping || resting) return;
-    const more = windowSize - outstanding;
-    if (more < batchSize / 2) return;
+    const more = window.size - outstanding;
+    if (more < window.size / 4) return;
     outstanding += more;
     consumption.grant(more);
   }
@@ -262,6 +260,14 @@ export function createRelay(doors: RelayDoors): Relay {
     for (const resolve of done) resolve();
   }
 
+  function deliver(batch: readonly Delivery[]): void {
+    waiting.push(...batch);
+    window.delivered(batch);
+    if (resting || stopping) giveBack([]);
+    else void pump();
+    grant();
+  }
+
   function lost(leases: readonly Lease[]): void {
     drop(new Set(leases.map(({ id }) => id)));
     grant();
@@ -269,15 +275,7 @@ export function createRelay(doors: RelayDoors): Relay {
 
   return {
     start() {
-      const sink = {
-        deliver(batch: readonly Delivery[]) {
-          waiting.push(...batch);
-          if (resting || stopping) giveBack([]);
-          else void pump();
-        },
-        lost,
-      };
-      consumption = source.consume(outboxName, { slots: batchSize }, sink);
+      consumption = source.consume(outboxName, { slots: batchSize }, { deliver, lost });
       grant();
     },
     async stop() {
