@@ -3,7 +3,7 @@
  * the cursor or colour the terminal: what is not printable is shown as an escape.
  *
  * In a table figures stand to the right, and what is long is cut so that the columns behind it stay
- * on the screen: `show` and `--json` have it whole.
+ * on the screen, at a terminal so that a row fits its width: `show` and `--json` have it whole.
  */
 
 import { once } from 'node:events';
@@ -87,7 +87,7 @@ export function createOutput(json: boolean): Output {
       if (page.length === 0) continue;
       const rows = page.map((item) => columns.map(([, cell]) => plain(cell(item))).map(brief));
       if (widths.length === 0) {
-        widths = columnsOf([titles, ...rows]);
+        widths = fitted(columnsOf([titles, ...rows]), { titles, kinds });
         await write(`${heading(aligned(titles, { widths, kinds }))}\n`);
       }
       await write(rows.map((row) => `${aligned(row, { widths, kinds })}\n`).join(''));
@@ -163,9 +163,42 @@ interface Alignment {
 function aligned(row: readonly string[], { widths, kinds }: Alignment): string {
   const cells = row.map((cell, at) => {
     const width = widths[at] ?? 0;
-    return kinds[at] === 'figure' ? cell.padStart(width) : cell.padEnd(width);
+    if (kinds[at] === 'figure') return cell.padStart(width);
+    return (isCut(at) ? cut(cell, width) : cell).padEnd(width);
   });
-  return cells.join('  ').trimEnd();
+  return cells.join(gap).trimEnd();
+}
+
+const gap = '  ';
+
+/** In a pipe nothing is cut to a width, nor the first column anywhere: it is what one copies. */
+function isCut(at: number): boolean {
+  return process.stdout.isTTY && at > 0;
+}
+
+/**
+ * At a terminal, widths that a row fits in: the widest text gives way first, none below its title,
+ * and what room is left belongs to the last.
+ */
+function fitted(
+  wanted: readonly number[],
+  { titles, kinds }: { readonly titles: readonly string[]; readonly kinds: readonly Kind[] },
+): readonly number[] {
+  const room = process.stdout.isTTY ? process.stdout.columns : 0;
+  if (room === 0) return wanted;
+  const widths = [...wanted];
+  const last = widths.length - 1;
+  let left = room - widths.reduce((sum, width) => sum + width, gap.length * last);
+  for (; left < 0; left += 1) {
+    const widest = widths.reduce((most, width, at) => {
+      const mayGive = isCut(at) && kinds[at] !== 'figure' && width > titles[at]!.length;
+      return mayGive && (most === 0 || width >= widths[most]!) ? at : most;
+    }, 0);
+    if (widest === 0) return widths;
+    widths[widest]! -= 1;
+  }
+  if (kinds[last] !== 'figure') widths[last]! += left;
+  return widths;
 }
 
 /** An id of 36 characters is whole. */
@@ -173,7 +206,10 @@ const longestCell = 48;
 const longestLastCell = 120;
 
 function brief(cell: string, at: number, row: readonly string[]): string {
-  const most = at === row.length - 1 ? longestLastCell : longestCell;
+  return cut(cell, at === row.length - 1 ? longestLastCell : longestCell);
+}
+
+function cut(cell: string, most: number): string {
   const characters = Array.from(cell);
   return characters.length > most ? `${characters.slice(0, most - 1).join('')}…` : cell;
 }

@@ -58,6 +58,30 @@ test('a table cuts what is long, and its figures stand to the right', async () =
   assert.equal(row.slice(end - 8, end), '       1');
 });
 
+test.runIf(hasTerminal)('at a terminal a row fits, and its id is whole', async () => {
+  const args = ['dead', 'list', '--limit', '3'];
+  const list = atTerminal(args, { cwd, columns: 104, env: { NO_COLOR: '1' } });
+
+  assert.equal(await list.ended, 0);
+  const { stdout } = await malote(args, { cwd });
+  const ids = stdout
+    .trim()
+    .split('\n')
+    .map((row) => row.split(' ')[0] ?? '');
+  const lines = list.shown.split('\r\n').slice(0, ids.length);
+  assert.deepEqual(
+    lines.map((row) => row.split(' ')[0]),
+    ids,
+  );
+  assert.ok(ids[1]!.length > 30);
+  assert.deepEqual(
+    lines.map(({ length }) => length <= 104),
+    lines.map(() => true),
+    list.shown,
+  );
+  assert.match(lines[1]!, /…$/);
+});
+
 test('a list stops at its limit and says that there is more', async () => {
   const { stdout, stderr } = await malote(['dead', 'list', '--limit', '501', '--json'], { cwd });
 
