@@ -1,12 +1,14 @@
 /**
- * A private RabbitMQ server: on free ports of the loopback, in a temporary folder, ended by pid.
- * Nothing is shared with a server that the machine runs for others.
+ * A private RabbitMQ server: on free ports of the loopback, in a temporary folder, ended by pid,
+ * and never outliving the process that started it, however that one ends. Nothing is shared with
+ * a server that the machine runs for others.
  */
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { type ChildProcessByStdio, execFile, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { testEngine } from '../support/environment.ts';
 
@@ -21,6 +23,8 @@ export interface Server {
   restart(): Promise<void>;
   stop(): Promise<void>;
 }
+
+type Bound = ChildProcessByStdio<null, Readable, Readable>;
 
 const run = promisify(execFile);
 /** On two cores, idle while there is nothing to do, and not to be reached from elsewhere. */
@@ -61,16 +65,8 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
   writeFileSync(join(folder, 'plugins'), '[].');
   const lines = ['vm_memory_high_watermark.absolute = 512MB', 'disk_free_limit.absolute = 50MB'];
   writeFileSync(join(folder, 'rabbitmq.conf'), `${[...lines, ...settings].join('\n')}\n`);
-  const epmd = spawn('epmd', ['-port', String(names), '-address', '127.0.0.1'], {
-    stdio: 'ignore',
-    env: environment,
-  });
+  const epmd = spawnBound(['epmd', '-port', String(names), '-address', '127.0.0.1'], environment);
   let server = await boot(environment, port ?? 0);
-  const end = (): void => {
-    killGroup(server);
-    epmd.kill('SIGKILL');
-  };
-  process.once('exit', end);
   const kill = async (): Promise<void> => {
     const ended = gone(server);
     killGroup(server);
@@ -93,20 +89,14 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
     },
     async stop() {
       await kill();
-      epmd.kill('SIGKILL');
-      process.removeListener('exit', end);
+      killGroup(epmd);
       rmSync(folder, { recursive: true, force: true });
     },
   };
 }
 
-async function boot(env: NodeJS.ProcessEnv, port: number): Promise<ChildProcess> {
-  // In a group of its own: the program is a script, and the server a child of it.
-  const server = spawn(join(programs() ?? '', 'rabbitmq-server'), {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    detached: true,
-    env,
-  });
+async function boot(env: NodeJS.ProcessEnv, port: number): Promise<Bound> {
+  const server = spawnBound([join(programs() ?? '', 'rabbitmq-server')], env);
   await new Promise<void>((resolve, reject) => {
     let said = '';
     const hear = (text: string): void => {
@@ -122,12 +112,28 @@ async function boot(env: NodeJS.ProcessEnv, port: number): Promise<ChildProcess>
   return server;
 }
 
-function killGroup({ pid, exitCode, signalCode }: ChildProcess): void {
+/**
+ * Starts a program in a group of its own, which ends when this process does: a shell beside it
+ * waits for the end of a pipe that this process alone holds, so that a SIGKILL is noticed as well.
+ */
+function spawnBound(command: readonly string[], env: NodeJS.ProcessEnv): Bound {
+  const script = '{ cat; kill -KILL 0; } <&3 >/dev/null 2>&1 & exec "$@" 3<&-';
+  const program = spawn('sh', ['-c', script, 'sh', ...command], {
+    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+    detached: true,
+    env,
+  }) as Bound;
+  // A program that ends by itself leaves no shell behind.
+  program.once('exit', () => program.stdio[3]?.destroy());
+  return program;
+}
+
+function killGroup({ pid, exitCode, signalCode }: Bound): void {
   if (pid === undefined || exitCode !== null || signalCode !== null) return;
   process.kill(-pid, 'SIGKILL');
 }
 
-function gone(server: ChildProcess): Promise<void> {
+function gone(server: Bound): Promise<void> {
   if (server.exitCode !== null || server.signalCode !== null) return Promise.resolve();
   return new Promise((resolve) => void server.once('exit', () => resolve()));
 }
