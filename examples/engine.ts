@@ -4,7 +4,7 @@
  */
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type { BusOptions } from 'malote';
+import { type BusOptions, MaloteError } from 'malote';
 import { memory } from 'malote/memory';
 import { rabbitmq } from 'malote/rabbitmq';
 import { sqlite } from 'malote/sqlite';
@@ -15,6 +15,17 @@ export function engineNamed(name: string): BusOptions<never>['engine'] {
   return sqlite(
     sqliteFile(name, 'MALOTE_ENGINE', 'memory, sqlite:path or amqp://user:password@host'),
   );
+}
+
+/** Where malote refuses, as for a server that is away: its sentence alone, and the end with 1. */
+export async function orExplain<Result>(result: Promise<Result>): Promise<Result> {
+  try {
+    return await result;
+  } catch (error) {
+    if (!(error instanceof MaloteError)) throw error;
+    console.error(error.message);
+    process.exit(1);
+  }
 }
 
 /** The path in `sqlite:path`. Makes its folder, so that a first run needs no preparation. */

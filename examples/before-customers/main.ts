@@ -12,7 +12,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { createBus } from 'malote';
-import { engineNamed } from '../engine.ts';
+import { engineNamed, orExplain } from '../engine.ts';
 import { commandOf } from './arguments.ts';
 import {
   consumeArrivals,
@@ -30,14 +30,14 @@ switch (command.name) {
   case 'p': {
     const { customerId } = command;
     const paymentId = randomUUID().slice(0, 4);
-    await bus.publish(PaymentRequested, { paymentId, customerId });
+    await orExplain(bus.publish(PaymentRequested, { paymentId, customerId }));
     console.log(`Published payment ${paymentId} of customer ${customerId}.`);
     await bus.stop();
     break;
   }
   case 'c': {
     const { customerId } = command;
-    await bus.publish(CustomerRegistered, { customerId });
+    await orExplain(bus.publish(CustomerRegistered, { customerId }));
     console.log(`Published the registration of customer ${customerId}.`);
     await bus.stop();
     break;
@@ -47,7 +47,7 @@ switch (command.name) {
     consumeArrivals(bus, command);
     if (command.delay) consumePaymentsByDelays(bus);
     else consumePayments(bus);
-    await bus.start();
+    await orExplain(bus.start());
     console.log('Consuming registrations and payments; Ctrl+C ends it.');
   }
 }

@@ -29,7 +29,10 @@ export function readCommand(args: readonly string[]): Command {
     checkOptions(args);
     const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true });
     const roles = positionals.length === 0 ? allRoles : positionals.map(roleNamed);
-    if (values.traffic === undefined) return { roles, traffic: null };
+    if (values.traffic === undefined) {
+      if (values.exit) throw new Error('--exit goes with --traffic, as in: --traffic 5000 --exit');
+      return { roles, traffic: null };
+    }
     const [payments, seed] = [whole('traffic', values.traffic), whole('seed', values.seed)];
     return { roles, traffic: { payments, seed, exit: values.exit } };
   } catch (error) {

@@ -7,12 +7,13 @@
  *     npm start -- --traffic 5000        traffic, kills, and a ledger check
  */
 import { readCommand } from './command.ts';
+import { orExplain } from '../engine.ts';
 import { serve } from './serve.ts';
 import { readSettings } from './settings.ts';
 import { runTraffic } from './traffic/run.ts';
 
 const { roles, traffic } = readCommand(process.argv.slice(2));
-if (traffic === null) await serve(roles, readSettings());
+if (traffic === null) await orExplain(serve(roles, readSettings()));
 else process.exit(await runTraffic(traffic));
 
 // payments listens on http://localhost:…, its rows are in ….db, its messages in ….db.

@@ -35,10 +35,17 @@ export function readSettings(environment: NodeJS.ProcessEnv = process.env): Sett
     port: environment['PORT'] ?? '3000',
     ratesUrl: environment['RATES_URL'] ?? null,
     ratesBeside: `http://localhost:${environment['RATES_PORT'] ?? usualRatesPort}`,
-    // malote refuses what is no duration.
-    ratesTtl: (environment['RATES_TTL'] ?? '1m') as Duration,
-    deadline: (environment['PAYMENT_DEADLINE'] ?? '24h') as Duration,
+    ratesTtl: durationIn(environment, 'RATES_TTL', '1m'),
+    deadline: durationIn(environment, 'PAYMENT_DEADLINE', '24h'),
   };
+}
+
+function durationIn(env: NodeJS.ProcessEnv, variable: string, usual: Duration): Duration {
+  const text = env[variable] ?? usual;
+  // Of its range malote judges.
+  if (/^\d{1,15}(\.\d{1,6})?(ms|s|m|h|d)$/.test(String(text))) return text as Duration;
+  console.error(`${variable} must be a duration such as 30s, 5m or 24h, got "${text}"`);
+  process.exit(1);
 }
 
 export interface Engines {

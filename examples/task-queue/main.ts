@@ -9,7 +9,7 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createBus, exponential } from 'malote';
-import { engineNamed } from '../engine.ts';
+import { engineNamed, orExplain } from '../engine.ts';
 import { followRun } from './run.ts';
 import { settingsFrom } from './settings.ts';
 import { Task, taskOf, work } from './tasks.ts';
@@ -28,7 +28,7 @@ bus.consume(
   },
   (msg, { attempt, signal }) => work(msg.data, { seed, attempt, signal }),
 );
-await bus.start();
+await orExplain(bus.start());
 
 const stopping = new AbortController();
 for (const name of ['SIGINT', 'SIGTERM']) process.once(name, () => stopping.abort());

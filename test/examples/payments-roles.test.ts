@@ -123,6 +123,7 @@ test('rates are kept where MALOTE_CACHE says', async () => {
 test.each([
   { args: ['bookkeeper'], problem: /there is no role "bookkeeper"\nUsage: npm start/ },
   { args: ['--fast'], problem: /^there is no option "--fast"\nUsage: npm start/ },
+  { args: ['--exit'], problem: /^--exit goes with --traffic, .*\nUsage: npm start/ },
   {
     args: ['--trafic', '10'],
     problem: /^there is no option "--trafic"; did you mean "--traffic"\?\nUsage: npm start/,
@@ -140,4 +141,16 @@ test('a store that is no database is refused', async () => {
 
   assert.equal(await program.ended, 2);
   assert.match(program.output, /^MALOTE_STORE must be sqlite:path, got "postgres:\/\/localhost"$/m);
+});
+
+test.each([
+  { setting: { PAYMENT_DEADLINE: 'abc' }, problem: /^PAYMENT_DEADLINE must be .*, got "abc"\n$/ },
+  { setting: { RATES_TTL: '1 hour' }, problem: /^RATES_TTL must be .*, got "1 hour"\n$/ },
+  { setting: { PAYMENT_DEADLINE: '0s' }, problem: /^.*waiting\.deadline must be .*, got "0s"\n$/ },
+])('a duration that cannot be is refused in one sentence: $setting', async (row) => {
+  const environment = { PORT: '0', ...inFiles('payments'), ...row.setting };
+  const program = runExample('payments/main.ts', { folder, environment });
+
+  assert.equal(await program.ended, 1);
+  assert.match(program.output, row.problem);
 });
