@@ -5,10 +5,10 @@ import {
   count,
   flowing,
   latencyColumns,
-  rate,
   rateColumns,
   settings,
   takeoverLoad,
+  soakScenario,
   takeoverScenario,
   type Change,
   type Length,
@@ -108,20 +108,10 @@ function soak({ serverSoakMessages: messages }: Length): Scenario {
     name: `malote, ${load}, ${count(messages)} messages`,
     spec: { program: 'soak', settings: settings('rabbitmq', change), messages },
   });
-  return {
-    name: 'soak',
-    title: 'The long run: weights late in it, against its second quarter',
-    columns: [
-      rate,
-      { metric: 'heapMb', label: 'heap MB', better: 'less' },
-      { metric: 'heapMbGrowth', label: '×', better: 'less' },
-      { metric: 'rssMb', label: 'RSS MB', better: 'less' },
-      { metric: 'rssMbGrowth', label: '×', better: 'less' },
-    ],
-    compare: 'peers',
-    rounds: 1,
-    contestants: [run('without order', {}), run('10,000 keys', { keys: 10_000 })],
-  };
+  return soakScenario({ heapMb: 'heap MB', rssMb: 'RSS MB' }, [
+    run('without order', {}),
+    run('10,000 keys', { keys: 10_000 }),
+  ]);
 }
 
 function deaths(length: Length): Scenario[] {

@@ -151,3 +151,22 @@ export function describe(length: Length, given: FlowSettings): Readonly<Record<s
     durability: engine === 'sqlite' ? 'WAL, synchronous=FULL, for all' : 'none: in memory',
   };
 }
+
+/** @param weights - what is measured late in the run, by metric, and its name in the table */
+export function soakScenario(
+  weights: Readonly<Record<string, string>>,
+  contestants: Scenario['contestants'],
+): Scenario {
+  const columns = Object.entries(weights).flatMap(([metric, label]): Column[] => [
+    { metric, label, better: 'less' },
+    { metric: `${metric}Growth`, label: '×', better: 'less' },
+  ]);
+  return {
+    name: 'soak',
+    title: 'The long run: weights late in it, against its second quarter',
+    columns: [rate, ...columns],
+    compare: 'peers',
+    rounds: 1,
+    contestants,
+  };
+}

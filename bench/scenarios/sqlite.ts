@@ -9,6 +9,7 @@ import {
   rateColumns,
   settings,
   takeoverLoad,
+  soakScenario,
   takeoverScenario,
   type Change,
   type Length,
@@ -218,26 +219,10 @@ function soak(length: Length): Scenario {
     name: `malote, ${load}, ${count(messages)} messages`,
     spec: { program: 'soak', settings: settings('sqlite', change), messages },
   });
-  return {
-    name: 'soak',
-    title: 'The long run: weights late in it, against its second quarter',
-    columns: [
-      rate,
-      { metric: 'heapMb', label: 'heap MB', better: 'less' },
-      { metric: 'heapMbGrowth', label: '×', better: 'less' },
-      { metric: 'rssMb', label: 'RSS MB', better: 'less' },
-      { metric: 'rssMbGrowth', label: '×', better: 'less' },
-      { metric: 'walMb', label: 'WAL MB', better: 'less' },
-      { metric: 'walMbGrowth', label: '×', better: 'less' },
-      { metric: 'fileMb', label: 'file MB', better: 'less' },
-      { metric: 'fileMbGrowth', label: '×', better: 'less' },
-    ],
-    compare: 'peers',
-    rounds: 1,
-    contestants: [
-      long('without order', {}),
-      long('10,000 keys', { keys: 10_000 }),
-      long('ever new keys', { keys: 1, newKeys: true }),
-    ],
-  };
+  const weights = { heapMb: 'heap MB', rssMb: 'RSS MB', walMb: 'WAL MB', fileMb: 'file MB' };
+  return soakScenario(weights, [
+    long('without order', {}),
+    long('10,000 keys', { keys: 10_000 }),
+    long('ever new keys', { keys: 1, newKeys: true }),
+  ]);
 }
