@@ -55,7 +55,9 @@ its publisher hears that it is \`published\`.
 
 \`durationMs\` is how long an attempt took, or a load. While nobody listens and the logger takes no
 debug lines, attempts that begin in one turn of the event loop share one look at the clock, taken as
-the first of them begins. What tells of many messages names at most 100 of them.
+the first of them begins. The \`attempt\` of a \`dead\` one is the last that was begun, as in its
+dead letter: 0 where its handler was never called. What tells of many messages names at most 100 of
+them.
 `;
 
 interface Field {

@@ -324,9 +324,9 @@ export function createAttempts(options: AttemptOptions): Attempts {
 
   function die(attempt: Attempt, reason: DeadReason, failure: Failure | null): void {
     const { delivery, isBegun } = attempt;
-    const attempts = isBegun ? delivery.attempt : delivery.attempt - 1;
-    const dead: Transition = { kind: 'dead', reason, failure, ...ended(attempt) };
-    end(attempt, { kind: 'dead-letter', delivery, reason, failure, attempts }, dead);
+    const spent = isBegun ? delivery.attempt : delivery.attempt - 1;
+    const dead: Transition = { kind: 'dead', reason, failure, ...ended(attempt), attempt: spent };
+    end(attempt, { kind: 'dead-letter', delivery, reason, failure, attempts: spent }, dead);
   }
 
   function release(attempt: Attempt, afterMs: number, why: ReleaseReason): void {

@@ -12,7 +12,7 @@ interface About {
 
 interface Handled extends About {
   readonly subscription: string;
-  /** 1 for the first. */
+  /** 1 for the first. Of a `dead` one the last that was begun, 0 where none was. */
   readonly attempt: number;
 }
 

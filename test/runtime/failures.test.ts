@@ -1,12 +1,13 @@
 /** What is left of what a handler threw: in the log, in the history, in the dead letters. */
 import assert from 'node:assert/strict';
-import { createBus, type DeadLetter, fixed, message } from 'malote';
+import { createBus, type DeadLetter, dependency, fixed, message } from 'malote';
 import { memory } from 'malote/memory';
 import { testBus } from 'malote/testing';
 import { test } from 'vitest';
 import { z } from 'zod';
 
 const Note = message<{ readonly n: number }>('note');
+const door = dependency('door');
 const here = /^at .*failures\.test\.ts:\d+:\d+/;
 
 type Failure = NonNullable<DeadLetter['lastFailure']>;
@@ -128,3 +129,42 @@ test('what malote says of an attempt has its code and figures, and no place insi
   assert.match(invalid.lastFailure.message, /^data of counted is invalid: it does not fit .* n: /);
   assert.deepEqual(Object.keys(invalid.lastFailure).toSorted(), ['code', 'message', 'name']);
 });
+
+test.each(['lanes', 'partitions'] as const)(
+  'the event of a death counts the attempts that its dead letter counts (%s)',
+  async (shape) => {
+    const Unfit = message('unfit', { schema: z.object({ n: z.number() }) });
+    const Waits = message<{ n: number }>('waits', { waitFor: ({ n }) => door(String(n)) });
+    const types = [Note, Unfit, Waits] as const;
+    const consumer = {
+      name: 'notes',
+      retry: { attempts: 2, backoff: fixed('1s') },
+      waiting: { deadline: '20s' },
+    } as const;
+    await using t = await testBus({
+      shape,
+      use: (bus) => bus.consume(types, consumer, decline),
+    });
+    const { id: tried } = await t.publish(Note, { n: 1 });
+    const { id: unread } = await t.publish(message<{ n: string }>('unfit'), { n: 'one' });
+    const { id: late } = await t.publish(Waits, { n: 1 });
+    await t.settle();
+    await t.clock.advance('20s');
+    await t.settle();
+
+    const { items } = await t.dead.list({ subscription: 'notes' });
+
+    const told = t
+      .timeline()
+      .flatMap((event) => (event.kind === 'dead' ? [[event.id, event.attempt] as const] : []));
+    assert.deepEqual(
+      new Map(told),
+      new Map([
+        [tried, 2],
+        [unread, 0],
+        [late, 0],
+      ]),
+    );
+    assert.deepEqual(new Map(items.map(({ id, attempts }) => [id, attempts])), new Map(told));
+  },
+);
