@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { onTestFinished } from 'vitest';
+import type { Clock } from '../../src/clock.ts';
 import { seededRandom } from '../../src/testing/seeded.ts';
 import { settleTurns, type VirtualClock, virtualClock } from '../../src/testing/virtual-clock.ts';
 import type {
@@ -55,11 +56,14 @@ export type Draft = Partial<Outgoing> & Pick<Outgoing, 'id'>;
 
 export const leaseMs = 6_000;
 
-export function sqliteBench(): SqliteBench {
+/** @param lookMs - how far every look at it moves the monotonic clock, milliseconds */
+export function sqliteBench(lookMs = 0): SqliteBench {
   const folder = mkdtempSync(join(tmpdir(), 'malote-sqlite-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   const path = join(folder, 'malote.db');
   const clock = virtualClock();
+  let looks = 0;
+  const seen: Clock = { ...clock, monotonic: () => clock.monotonic() + ++looks * lookMs };
   let opened = 0;
 
   function connect(): DatabaseSync {
@@ -76,7 +80,7 @@ export function sqliteBench(): SqliteBench {
     connect,
     async open(keepDoneMs = 0) {
       opened += 1;
-      return openProcess(path, clock, { number: opened, keepDoneMs });
+      return openProcess(path, seen, { number: opened, keepDoneMs });
     },
     rows(sql) {
       const db = new DatabaseSync(path);
@@ -94,7 +98,7 @@ export function sqliteBench(): SqliteBench {
 
 async function openProcess(
   path: string,
-  clock: VirtualClock,
+  clock: Clock,
   { number, keepDoneMs }: { readonly number: number; readonly keepDoneMs: number },
 ): Promise<SqliteProcess> {
   const events: EngineEvent[] = [];

@@ -76,6 +76,27 @@ test('an item that is put off stays, with all behind it', async () => {
   assert.deepEqual(await second, ['c']);
 });
 
+test('where time is over, one item is done all the same, and the others stay', async () => {
+  const calls = createCalls<string, string>({ last: 0 });
+  const first = calls.push(['a', 'b'], 0);
+  const second = calls.push(['c'], 0);
+  const done: string[][] = [];
+
+  while (!calls.isEmpty) {
+    const turn: string[] = [];
+    const isOver = (): boolean => true;
+    assert.equal(
+      calls.work(9, (item) => (turn.push(item), item), isOver),
+      1,
+    );
+    calls.commit();
+    done.push(turn);
+  }
+
+  assert.deepEqual(done, [['a'], ['b'], ['c']]);
+  assert.deepEqual([await first, await second], [['a', 'b'], ['c']]);
+});
+
 test('calls whose time is over end, the others stay', async () => {
   const calls = createCalls<string, string>({ last: 0 });
   const first = calls.push(['a'], 100);

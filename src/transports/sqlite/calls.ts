@@ -10,9 +10,14 @@ export interface Calls<Item, Outcome> {
   /**
    * Works off items until the budget is used up, or `apply` answers undefined: not now.
    *
+   * @param isOver - whether there is time for no more; the first item is done all the same
    * @returns how much of the budget was used
    */
-  work(budget: number, apply: (item: Item, serial: number) => Outcome | undefined): number;
+  work(
+    budget: number,
+    apply: (item: Item, serial: number) => Outcome | undefined,
+    isOver?: () => boolean,
+  ): number;
   /** The serial number of the first call that a budget does not finish; `Infinity`: it does. */
   reach(budget: number): number;
   commit(): void;
@@ -73,13 +78,14 @@ export function createCalls<Item, Outcome>(
         waiting.push({ serial, items, deadlineAt, outcomes: [], committed: 0, resolve, reject });
       });
     },
-    work(budget, apply) {
+    work(budget, apply, isOver = never) {
       let left = budget;
       for (const call of waiting) {
         if (left <= 0) break;
         touched += 1;
         const { items, outcomes, serial } = call;
         while (outcomes.length < items.length && left > 0) {
+          if (left < budget && isOver()) return budget - left;
           const item = items[outcomes.length]!;
           const outcome = apply(item, serial);
           if (outcome === undefined) return budget - left;
@@ -138,6 +144,8 @@ export function createCalls<Item, Outcome>(
     },
   };
 }
+
+const never = (): boolean => false;
 
 function endCall<Item, Outcome>(call: Call<Item, Outcome>, failure: Failure<Outcome>): void {
   const { error, outcome, answers } = failure;

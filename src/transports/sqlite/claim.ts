@@ -27,7 +27,14 @@ export function createTaker(session: Session): Taker {
   };
 }
 
-export function claimReady(session: Session, limit: number): void {
+/** How much a turn may claim. */
+export interface Claiming {
+  readonly limit: number;
+  /** Whether there is time for no more lanes. */
+  readonly isOver: () => boolean;
+}
+
+export function claimReady(session: Session, { limit, isOver }: Claiming): void {
   const { ledger, consumers } = session;
   for (const consumer of consumers) {
     beginFinding(consumer, limit);
@@ -38,7 +45,7 @@ export function claimReady(session: Session, limit: number): void {
     return;
   }
   for (const consumer of consumers) {
-    if (consumer.found.room > 0) claimFor(session, consumer);
+    if (consumer.found.room > 0) claimFor(session, consumer, isOver);
   }
 }
 
@@ -60,14 +67,14 @@ export function wantsMore(session: Session): boolean {
   });
 }
 
-function claimFor(session: Session, consumer: Consumer): void {
+function claimFor(session: Session, consumer: Consumer, isOver: () => boolean): void {
   const { found } = consumer;
   if (!found.isDrained) {
     const share = looseShare(session, found.room);
     if (share > 0) claimLoose(session, consumer, share);
   }
   if (found.room > 0) claimSuspects(session, consumer);
-  if (found.room > 0) claimLanes(session, consumer);
+  if (found.room > 0) claimLanes(session, consumer, isOver);
 }
 
 function looseShare({ random }: Session, room: number): number {
@@ -79,7 +86,7 @@ function looseShare({ random }: Session, room: number): number {
 const mostOfLane = 128;
 
 /** A quarter of the room, or with little room every fourth time all of it, goes by the pivot. */
-function claimLanes(session: Session, consumer: Consumer): void {
+function claimLanes(session: Session, consumer: Consumer, isOver: () => boolean): void {
   const { ledger, random } = session;
   const { found } = consumer;
   const { number } = consumer.subscription!;
@@ -92,9 +99,10 @@ function claimLanes(session: Session, consumer: Consumer): void {
   const hasMore = oldest.length === oldestWanted;
   const isAlone = oldest.length === 1 && !hasMore;
   const most = isAlone ? want : Math.max(1, Math.min(mostOfLane, want >> 2));
-  if (quarter < want || !hasMore) claimEach(session, consumer, { lanes: oldest, most });
+  const first = { lanes: oldest, most, isOver };
+  const isCut = (quarter < want || !hasMore) && !claimEach(session, consumer, first);
   if (!hasMore) {
-    found.isCaughtUp = found.room > 0;
+    found.isCaughtUp = found.room > 0 && !isCut;
     return;
   }
   if (quarter > 0 && found.room > 0) {
@@ -102,22 +110,29 @@ function claimLanes(session: Session, consumer: Consumer): void {
     const pivot = Math.floor(from + random() * (until - from));
     const count = Math.min(quarter, found.room);
     const lanes = ledger.lanes.readyFrom.all(number, pivot, until, count);
-    claimEach(session, consumer, { lanes, most });
+    claimEach(session, consumer, { lanes, most, isOver });
   }
-  if (quarter === want && found.room === want)
-    claimEach(session, consumer, { lanes: oldest, most });
+  if (quarter === want && found.room === want) claimEach(session, consumer, first);
 }
 
-function claimEach(
-  session: Session,
-  consumer: Consumer,
-  claims: { readonly lanes: readonly ReadyLane[]; readonly most: number },
-): void {
+interface Claims {
+  readonly lanes: readonly ReadyLane[];
+  /** Messages of one lane. */
+  readonly most: number;
+  readonly isOver: () => boolean;
+}
+
+/** Answers whether there was time for all of them; for the first there always is. */
+function claimEach(session: Session, consumer: Consumer, claims: Claims): boolean {
   const { found } = consumer;
+  let claimed = 0;
   for (const lane of claims.lanes) {
-    if (found.room <= 0) return;
+    if (found.room <= 0) return true;
+    if (claimed > 0 && claims.isOver()) return false;
     claimLane(session, consumer, { lane, most: Math.min(claims.most, found.room) });
+    claimed += 1;
   }
+  return true;
 }
 
 function claimSuspects(session: Session, consumer: Consumer): void {

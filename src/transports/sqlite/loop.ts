@@ -6,7 +6,9 @@
  * for a lock, it tries again in about a millisecond. What is still waiting when a lease time has
  * passed is refused.
  *
- * A turn is bounded by the number of its operations; see `pace.ts`.
+ * A turn is bounded by the number of its operations (see `pace.ts`), and by the clock, for when
+ * they take longer than the last ones did: on a file that is not in memory, or where functions of
+ * the caller take their time.
  */
 
 import type { Timer } from '../../clock.ts';
@@ -75,6 +77,8 @@ export interface Loop {
 
 const failedAgainMs = 100;
 const busyMs = 0.5;
+/** After so long a turn takes on nothing more; the loop is to be free after 50 ms at the latest. */
+const longestWorkMs = 25;
 
 export function createLoop(options: LoopOptions): Loop {
   const { session, intake, db, where, host } = options;
@@ -135,7 +139,8 @@ export function createLoop(options: LoopOptions): Loop {
       options.begin();
       const startedAt = clock.monotonic();
       book.begin();
-      const result = workTurn(session, intake, { pace, agenda, gone });
+      const isOver = (): boolean => clock.monotonic() - startedAt >= longestWorkMs;
+      const result = workTurn(session, intake, { pace, agenda, gone, isOver });
       pace.worked(clock.monotonic() - startedAt, result.operations);
       isCommitting = true;
       db.exec('commit');

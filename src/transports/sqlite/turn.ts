@@ -69,6 +69,8 @@ export interface Intake {
 
 export interface TurnPlan {
   readonly pace: Pick<Pace, 'limit' | 'settleLimit' | 'claimLimit' | 'effectLimit'>;
+  /** Whether this turn has taken so long that what is left is for the next one. */
+  readonly isOver: () => boolean;
   readonly agenda: Agenda;
   /** Sessions that are known to be dead. */
   readonly gone: ReadonlySet<number>;
@@ -103,7 +105,7 @@ export function workTurn(session: Session, intake: Intake, plan: TurnPlan): Turn
   endHoldsOf(session, plan.gone);
   intake.commands.work(pace.limit, (command) => execute(session, command));
   findSubscriptions(session);
-  const settled = takeIn(session, intake, pace);
+  const settled = takeIn(session, intake, plan);
   const isDue = now >= agenda.dueAt;
   if (isDue) {
     promoteDue(session);
@@ -111,8 +113,8 @@ export function workTurn(session: Session, intake: Intake, plan: TurnPlan): Turn
   }
   if (ledger.hasChores) doChores(session, choreSteps);
   flush(ledger);
-  claimReady(session, pace.claimLimit);
-  const published = publishAll(session, intake, pace);
+  claimReady(session, { limit: pace.claimLimit, isOver: plan.isOver });
+  const published = publishAll(session, intake, plan);
   flush(ledger);
   claimRest(session);
   let claimed = 0;
@@ -152,11 +154,8 @@ function execute(session: Session, command: Command): CommandOutcome {
 }
 
 /** Answers how many settlements it took in. */
-function takeIn(
-  session: Session,
-  intake: Intake,
-  { limit, settleLimit, effectLimit }: TurnPlan['pace'],
-): number {
+function takeIn(session: Session, intake: Intake, { pace, isOver }: TurnPlan): number {
+  const { limit } = pace;
   const { marks, effects, settlements, publishes } = intake;
   marks.work(limit, ({ fact, state }) => {
     if (state === 'fulfilled') openFact(session, fact);
@@ -168,14 +167,21 @@ function takeIn(
   session.stage.done.length = 0;
   // What an ack publishes may not overtake a publish that was called before: there it waits.
   let reach: number | null = null;
-  effects.work(effectLimit, (effect, serial) =>
-    serial > (reach ??= publishes.reach(limit)) ? undefined : effectOne(session, effect, serial),
+  effects.work(
+    pace.effectLimit,
+    (effect, serial) =>
+      serial > (reach ??= publishes.reach(limit)) ? undefined : effectOne(session, effect, serial),
+    isOver,
   );
-  const settled = settlements.work(settleLimit, (settlement, serial) => {
-    const stages = settlement.kind === 'ack' && settlement.publish.length > 0;
-    if (stages && serial > (reach ??= publishes.reach(limit))) return undefined;
-    return settleOne(session, settlement, serial);
-  });
+  const settled = settlements.work(
+    pace.settleLimit,
+    (settlement, serial) => {
+      const stages = settlement.kind === 'ack' && settlement.publish.length > 0;
+      if (stages && serial > (reach ??= publishes.reach(limit))) return undefined;
+      return settleOne(session, settlement, serial);
+    },
+    isOver,
+  );
   finishSettling(session);
   return settled;
 }
@@ -207,7 +213,7 @@ function publishInBatch({ ledger, refusing }: Session, batched: BatchedPublish):
 function publishAll(
   session: Session,
   { publishes, forwards }: Intake,
-  { limit }: TurnPlan['pace'],
+  { pace, isOver }: TurnPlan,
 ): number {
   const { ledger, staged } = session;
   const taker = createTaker(session);
@@ -218,12 +224,17 @@ function publishAll(
     }
   };
   const publish = (outgoing: Outgoing): PublishOutcome => publishOne(ledger, outgoing, taker);
-  const published = publishes.work(limit, (outgoing, serial) => {
-    storeStaged(serial);
-    const stopped = forwards.get(serial);
-    if (stopped !== undefined) return forwardOne(stopped, outgoing, publish);
-    return publishInBatch(session, { outgoing, serial, publish });
-  });
+  const published = publishes.work(
+    pace.limit,
+    (outgoing, serial) => {
+      storeStaged(serial);
+      const stopped = forwards.get(serial);
+      if (stopped !== undefined) return forwardOne(stopped, outgoing, publish);
+      return publishInBatch(session, { outgoing, serial, publish });
+    },
+    // What an ack publishes is stored in this turn, so what was called before it is too.
+    () => stored === staged.length && isOver(),
+  );
   storeStaged(Number.POSITIVE_INFINITY);
   return published;
 }

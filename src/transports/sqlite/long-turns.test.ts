@@ -1,0 +1,74 @@
+/** Turns that the clock ends, because what they do takes longer than the last ones told. */
+import assert from 'node:assert/strict';
+import { DatabaseSync } from 'node:sqlite';
+import { afterEach, beforeEach, test } from 'vitest';
+import { ack, idsOf, numbered, outgoing, sqliteBench } from '../../../test/support/sqlite-bench.ts';
+
+/** After three looks at the clock a turn is over. */
+const lookMs = 9;
+
+let commits = 0;
+const { exec } = DatabaseSync.prototype;
+
+beforeEach(() => {
+  DatabaseSync.prototype.exec = function (text) {
+    if (text === 'commit') commits += 1;
+    return exec.call(this, text);
+  };
+});
+
+afterEach(() => {
+  DatabaseSync.prototype.exec = exec;
+});
+
+/** How many commits something takes. */
+async function commitsOf(run: () => Promise<unknown>): Promise<number> {
+  const before = commits;
+  await run();
+  return commits - before;
+}
+
+test('publishes, claims and settlements go on in the next turn, and none is left', async () => {
+  const ids = numbered('m', 30);
+  const drafts = ids.map((id) => ({ id, key: id }));
+  const bench = sqliteBench(lookMs);
+  const process = await bench.open();
+  await process.subscribe();
+
+  const publishing = await commitsOf(() => process.publish(...drafts));
+  const consumer = process.consume();
+  const stored = bench.rows('select message_id from ml_message order by id').flat();
+  const taken = await consumer.take(0);
+  const claiming = await commitsOf(async () => {
+    consumer.grant(ids.length);
+    while (taken.length < ids.length) taken.push(...(await consumer.take(0)));
+  });
+  const settling = await commitsOf(async () => process.settle(...taken.map(ack)));
+
+  assert.deepEqual(stored, ids);
+  assert.deepEqual(new Set(idsOf(taken)), new Set(ids));
+  for (const count of [publishing, claiming, settling]) {
+    assert.ok(count >= ids.length / 4 && count <= ids.length, `${count} commits`);
+  }
+  assert.deepEqual(bench.rows('select count(*) from ml_message'), [[0]]);
+});
+
+test('what an ack publishes stays behind what was published before it', async () => {
+  const bench = sqliteBench(lookMs);
+  const process = await bench.open();
+  await process.subscribe();
+  await process.publish({ id: 'first', key: 'a' });
+  const consumer = process.consume();
+  const [first] = await consumer.take(1);
+
+  const before = numbered('before', 20);
+  const published = process.publish(...before.map((id) => ({ id, key: 'a' })));
+  const behind = outgoing({ id: 'behind', key: 'a' });
+  await process.settle({ kind: 'ack', delivery: first!, opens: [], publish: [behind] });
+  await published;
+
+  assert.deepEqual(bench.rows('select message_id from ml_message order by id').flat(), [
+    ...before,
+    'behind',
+  ]);
+});
