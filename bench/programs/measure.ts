@@ -4,6 +4,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { monitorEventLoopDelay, type RecordableHistogram } from 'node:perf_hooks';
 import type { Metrics } from '../scenario.ts';
+import { watchLoop } from './own-block.ts';
 import { startProfile, stopProfile } from './profiler.ts';
 
 export const megabyte = 1_000_000;
@@ -12,6 +13,7 @@ export const megabyte = 1_000_000;
 export function measure(handled: () => number): () => Metrics {
   const delay = monitorEventLoopDelay({ resolution: 1 });
   delay.enable();
+  const watched = watchLoop();
   const before = handled();
   const startedAt = performance.now();
   const cpuBefore = process.cpuUsage();
@@ -25,12 +27,14 @@ export function measure(handled: () => number): () => Metrics {
     const ownMs = (user + system) / 1_000;
     const theirMs = serverMs() - serverBefore;
     delay.disable();
+    const loopOwnMaxMs = watched();
     return {
       perSecond: ((handled() - before) / ms) * 1_000,
       // On a machine that others use too, this says more about the code than the rate does.
       perCpuSecond: ((handled() - before) / ownMs) * 1_000,
       loopP99Ms: delay.percentile(99) / 1e6,
       loopMaxMs: delay.max / 1e6,
+      loopOwnMaxMs,
       cpu: ownMs / ms,
       serverCpu: theirMs / ms,
       otherCpu: Math.max(0, (busyMs() - busyBefore - ownMs - theirMs) / ms),

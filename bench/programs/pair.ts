@@ -128,6 +128,7 @@ function sumOf(own: Metrics, theirs: Metrics): Metrics {
     rssMb: sum('rssMb'),
     loopP99Ms: larger('loopP99Ms'),
     loopMaxMs: larger('loopMaxMs'),
+    loopOwnMaxMs: larger('loopOwnMaxMs'),
     // Each sees the other as a stranger.
     otherCpu: Math.max(0, (own['otherCpu'] ?? 0) - (theirs['cpu'] ?? 0)),
   };

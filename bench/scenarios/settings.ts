@@ -85,6 +85,7 @@ export const rateColumns: readonly [Column, ...Column[]] = [
   { metric: 'perCpuSecond', label: 'per CPU second', better: 'more' },
   { metric: 'loopP99Ms', label: 'loop p99 ms', better: 'less' },
   { metric: 'loopMaxMs', label: 'loop max ms', better: 'less' },
+  { metric: 'loopOwnMaxMs', label: 'own max ms', better: 'less' },
   { metric: 'cpu', label: 'cores', better: 'less' },
   { metric: 'rssMb', label: 'RSS MB', better: 'less' },
 ];
