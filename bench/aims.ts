@@ -186,7 +186,7 @@ function slower(suite: string, what: string, measure: Measure): Aim {
   return { suite, what, aim: '< 20 %', bound: { most: 20 }, unit: percent, measure };
 }
 
-/** Of the worst round, in the process that was worse; what others took of the processor is not counted. */
+/** Of the worst round and the worse process, without what others took of the processor. */
 function unblocked(what: string, ...scenarios: readonly string[]): Aim {
   return ms('sqlite', `the event loop blocked at once, ${what}`, 50, (document) => {
     const worst = scenarios.map((scenario) =>
