@@ -8,6 +8,7 @@ import { bodyLimit } from 'hono/body-limit';
 import type { Bus } from 'malote';
 import type { Added, Customer, Database, Payment } from './database.ts';
 import { CustomerRegistered, PaymentRequested } from './messages.ts';
+import { endWithNewline } from './end-with-newline.ts';
 import { createMetrics } from './metrics.ts';
 import { answer, answerError, Problem } from './problem.ts';
 import { CustomerRequest, PaymentRequest, readBody } from './request.ts';
@@ -25,6 +26,7 @@ const maxBodyBytes = 16_384;
 
 export function createApp({ bus, database, isStopping, pause = setTimeout }: AppOptions): Hono {
   const app = new Hono();
+  app.use(endWithNewline);
   app.onError(answerError);
   app.notFound((c) => answer(new Problem(404, `there is no ${c.req.method} ${c.req.path}`)));
 

@@ -5,6 +5,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { Hono } from 'hono';
 import { z } from 'zod';
+import { endWithNewline } from './end-with-newline.ts';
 
 export interface RatesOptions {
   /** How long an answer takes, in milliseconds. */
@@ -22,6 +23,7 @@ export function createRates({ delayMs }: RatesOptions): Hono {
   const app = new Hono();
   const calls = { total: 0, succeeded: 0 };
   let failures = 0;
+  app.use(endWithNewline);
 
   app.get('/rates', async (c) => {
     calls.total += 1;

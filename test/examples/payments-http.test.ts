@@ -128,6 +128,28 @@ describe('refuses', () => {
   });
 });
 
+test('every JSON answer ends with a new line, and its length says so', async () => {
+  const answers = [
+    await service.post('/customers', customerOf('c-1')),
+    await service.post('/payments', '{'),
+    await service.post('/payments', { ...paymentOf('p-1', 'c-1'), note: 'x'.repeat(20_000) }),
+    ...(await Promise.all(
+      ['/healthz', '/materialized', '/nowhere'].map((path) => fetch(`${service.url}${path}`)),
+    )),
+  ];
+
+  assert.deepEqual(
+    answers.map(({ status }) => status),
+    [201, 400, 413, 200, 200, 404],
+  );
+  for (const answer of answers) {
+    const body = await answer.text();
+    assert.match(body, /^\{.*\}\n$/, answer.url);
+    const length = answer.headers.get('Content-Length');
+    if (length !== null) assert.equal(Number(length), Buffer.byteLength(body), answer.url);
+  }
+});
+
 test('a field that is not there is missing, an amount out of range learns its limits', async () => {
   const body = { customerId: 'c-1', amount: '1e3' };
   const { detail } = await problemOf(await service.post('/payments', body), 400);
