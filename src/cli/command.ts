@@ -14,6 +14,8 @@ export interface Command {
   readonly operands: readonly Operand[];
   readonly options: Readonly<Record<string, OptionRule>>;
   readonly examples: readonly string[];
+  /** Whether it may make the file that an engine lives in; who only looks, never. */
+  readonly creates?: true;
   run(call: Call): Promise<Ending>;
 }
 

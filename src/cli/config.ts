@@ -8,6 +8,8 @@ import { MaloteError } from '../index.ts';
 import { isMaloteError } from './exit-code.ts';
 import type { Config } from './index.ts';
 
+type Create = 'if-missing' | 'never';
+
 export const configNames = [
   'malote.config.ts',
   'malote.config.mts',
@@ -19,9 +21,11 @@ export const configNames = [
  * Loads the configuration, and goes to its folder: what its paths mean does not depend on where
  * one stands.
  *
+ * @param create - whether the engines may make what is not there, such as a file
+ *
  * @throws MaloteError `CONFIG_MISSING`, `CONFIG_INVALID`
  */
-export async function loadConfig(named: string | undefined): Promise<Config> {
+export async function loadConfig(named: string | undefined, create: Create): Promise<Config> {
   const file = named === undefined ? nearest(process.cwd()) : resolve(named);
   if (named !== undefined && !existsSync(file)) {
     throw new MaloteError('CONFIG_MISSING', `--config names ${file}, which does not exist`);
@@ -29,7 +33,7 @@ export async function loadConfig(named: string | undefined): Promise<Config> {
   process.chdir(dirname(file));
   try {
     const { default: config } = (await import(pathToFileURL(file).href)) as { default?: unknown };
-    return check(config);
+    return check(config, create);
   } catch (error) {
     const said = error instanceof Error ? error.message : String(error);
     throw new MaloteError('CONFIG_INVALID', `${file} cannot be used: ${said}`, { cause: error });
@@ -53,7 +57,7 @@ function nearest(start: string): string {
 
 const known = ['engine', 'store', 'messages'];
 
-function check(config: unknown): Config {
+function check(config: unknown, create: Create): Config {
   if (typeof config !== 'object' || config === null) {
     throw optionInvalid('its default export', 'made by defineConfig({ engine, … })', config);
   }
@@ -67,12 +71,12 @@ function check(config: unknown): Config {
     throw optionInvalid('messages', 'a list of types made by message()', messages);
   }
   const { engine: given, store: stored, ...rest } = config as Config;
-  const opening = stored === undefined ? {} : { store: blamed(stored) };
-  return { ...rest, engine: blamed(given), ...opening };
+  const opening = stored === undefined ? {} : { store: opened(stored, create) };
+  return { ...rest, engine: opened(given, create), ...opening };
 }
 
 /** What an engine cannot be opened with, such as a path, was given here and nowhere else. */
-function blamed(engine: Config['engine']): Config['engine'] {
+function opened(engine: Config['engine'], create: Create): Config['engine'] {
   return {
     name: engine.name,
     address: engine.address,
@@ -80,7 +84,7 @@ function blamed(engine: Config['engine']): Config['engine'] {
     examine: () => engine.examine(),
     async open(host) {
       try {
-        return await engine.open(host);
+        return await engine.open({ ...host, create });
       } catch (error) {
         if (!isMaloteError(error) || !error.code.startsWith('OPTION_')) throw error;
         throw new MaloteError('CONFIG_INVALID', error.message, { cause: error });

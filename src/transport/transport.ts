@@ -94,6 +94,12 @@ export interface Host {
    * as always with `capabilities.atomicSettle`.
    */
   readonly facts: (() => Promise<Facts>) | null;
+  /**
+   * `never`: who only looks makes no file, nor tables in one. `open` rejects `ENGINE_UNREACHABLE`
+   * where there are none. What a server keeps by itself is made all the same.
+   * @defaultValue 'if-missing'
+   */
+  readonly create?: 'if-missing' | 'never';
   /** Hears what the engine did by itself. Must not throw. */
   notify(event: EngineEvent): void;
   /**

@@ -11,7 +11,7 @@ import { beforeAll, describe, test } from 'vitest';
 import { commands } from '../../src/cli/commands.ts';
 import { nameOf } from '../../src/cli/command.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
-import { exporting, malote, projectIn, told } from './project.ts';
+import { exporting, malote, projectIn, started, told } from './project.ts';
 import { deadLetter, differences, type Shape } from './shape.ts';
 
 const stats: Shape = {
@@ -161,12 +161,16 @@ const folder = temporaryFolder();
 const stored = `store: sqlite('app.db'), messages: [Payment]`;
 const full = projectIn(folder, 'full', exporting(`sqlite('malote.db')`, stored));
 const bare = exporting(`sqlite('malote.db')`, '');
+const untouched = projectIn(folder, 'sqlite', bare);
 const empties = [
-  { engine: 'sqlite', cwd: projectIn(folder, 'sqlite', bare) },
+  { engine: 'sqlite', cwd: untouched },
   { engine: 'memory', cwd: projectIn(folder, 'memory', exporting('memory()', '')) },
 ];
 
-beforeAll(() => fill(full));
+beforeAll(async () => {
+  await fill(full);
+  await started(untouched);
+});
 
 test('every command has its row, and no row is left over', () => {
   assert.deepEqual(Object.keys(rows).toSorted(), commands.map(nameOf).toSorted());

@@ -6,7 +6,7 @@ import { describe, test } from 'vitest';
 import { findingsOf } from '../../src/cli/findings.ts';
 import type { Config } from '../../src/cli/index.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
-import { exporting, malote, projectIn } from './project.ts';
+import { exporting, malote, projectIn, started } from './project.ts';
 
 const folder = temporaryFolder();
 
@@ -195,6 +195,7 @@ describe('as a process', () => {
 
   test('it says what the engine promises, in words', async () => {
     const cwd = projectIn(folder, 'sound', exporting(`sqlite('malote.db')`, ''));
+    await started(cwd);
 
     const { status, stdout, stderr } = await malote(['doctor'], { cwd });
 

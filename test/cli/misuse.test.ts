@@ -1,16 +1,17 @@
 /** Whatever is wrong ends with its exit code and a sentence, on standard error, without a stack. */
 import assert from 'node:assert/strict';
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { describe, test } from 'vitest';
+import { beforeAll, describe, test } from 'vitest';
 import { commands } from '../../src/cli/commands.ts';
 import { parse } from '../../src/cli/parse.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
-import { exporting, malote, projectIn } from './project.ts';
+import { exporting, malote, projectIn, started } from './project.ts';
 
 const folder = temporaryFolder();
 const cwd = projectIn(folder, 'sound', exporting(`sqlite('malote.db')`));
+beforeAll(() => started(cwd));
 
 interface Mistake {
   readonly args: readonly string[];
@@ -145,9 +146,50 @@ describe('an engine that cannot be reached', () => {
     assert.match(await refused(place, ['topics'], 5), /ENGINE_CORRUPT/);
   });
 
+  test.each([
+    { args: ['topics'] },
+    { args: ['subscriptions'] },
+    { args: ['messages', 'show', 'x'] },
+    { args: ['waiting'] },
+    { args: ['dead', 'list'] },
+    { args: ['dead', 'show', 'x'] },
+    { args: ['dead', 'redrive', 'x'] },
+    { args: ['doctor'] },
+  ])('a file that is not there: malote $args makes none', async ({ args }) => {
+    const config = exporting(`sqlite('misspelt.db')`);
+    const place = projectIn(folder, `no-file-${args.join('-')}`, config);
+    const before = readdirSync(place);
+
+    const sentence = await refused(place, args, 5);
+
+    assert.match(sentence, /misspelt\.db" must exist to be looked at.*ENGINE_UNREACHABLE/);
+    assert.deepEqual(readdirSync(place), before);
+  });
+
+  test('a file that is not there, as the store: malote outbox makes none', async () => {
+    const config = exporting('memory()', `store: sqlite('misspelt.db')`);
+    const place = projectIn(folder, 'no-store', config);
+
+    assert.match(await refused(place, ['outbox'], 5), /must exist .*ENGINE_UNREACHABLE/);
+    assert.equal(existsSync(join(place, 'misspelt.db')), false);
+  });
+
+  test('a file that is not there: a publish makes it, and then it can be looked at', async () => {
+    const place = projectIn(folder, 'first', exporting(`sqlite('first.db')`));
+
+    const args = ['publish', 'payment.requested', '{"amount":"1"}'];
+    const published = await malote(args, { cwd: place });
+    const looked = await malote(['topics'], { cwd: place });
+
+    assert.equal(published.status, 0, published.stderr);
+    assert.equal(looked.status, 0, looked.stderr);
+  });
+
   test('a folder that is not there', async () => {
     const place = projectIn(folder, 'no-folder', exporting(`sqlite('none/malote.db')`));
-    assert.match(await refused(place, ['topics'], 6), /create .*CONFIG_INVALID/);
+    const publishing = ['publish', 'payment.requested', '{"amount":"1"}'];
+    assert.match(await refused(place, publishing, 6), /create .*CONFIG_INVALID/);
+    assert.match(await refused(place, ['topics'], 5), /none\/malote\.db" must exist /);
   });
 });
 

@@ -3,7 +3,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { join, resolve } from 'node:path';
-import { type TransitionEvent, transitionChannel } from 'malote';
+import { createBus, type TransitionEvent, transitionChannel } from 'malote';
+import { sqlite } from 'malote/sqlite';
 
 export const entry: string = resolve('src/cli/malote.ts');
 export const nodeArguments: readonly string[] = ['--conditions=malote-source'];
@@ -53,6 +54,14 @@ export function projectIn(folder: string, name: string, config: string): string 
   symlinkSync(resolve('.'), join(project, 'node_modules/malote'), 'junction');
   writeFileSync(join(project, 'malote.config.ts'), `${messages}\n${config}\n`);
   return project;
+}
+
+/** A project's `malote.db`, as an application that did nothing has made and left it. */
+export async function started(project: string): Promise<void> {
+  const engine = sqlite(join(project, 'malote.db'));
+  const bus = createBus({ engine, logger: false, handleSignals: false });
+  await bus.start();
+  await bus.stop();
 }
 
 /** The default export of an engine and, unless told, the messages above. */

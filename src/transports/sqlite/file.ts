@@ -29,6 +29,8 @@ export interface FileOptions {
   readonly durability: 'full' | 'normal';
   /** The statements that lead from each version to the next; their number is the version. */
   readonly migrations: readonly string[];
+  /** `never`: neither the file nor tables in it. @defaultValue 'if-missing' */
+  readonly create?: 'if-missing' | 'never' | undefined;
 }
 
 export interface OpenedFile {
@@ -61,14 +63,15 @@ const networkFileSystems: ReadonlyMap<number, string> = new Map([
 ]);
 
 export function openFile(path: string, options: FileOptions): OpenedFile {
-  const real = findOrCreate(path);
+  const { create = 'if-missing' } = options;
+  const real = create === 'never' ? find(path) : findOrCreate(path);
   const where = `sqlite file "${real}"`;
   const { driver } = options;
   const identity = identityOf(real) ?? 'none';
   const left = enterFile(identity, driver.name, where);
   let db: Connection | undefined;
   try {
-    db = driver.open(real, { timeoutMs: busyTryMs, create: 'if-missing' });
+    db = driver.open(real, { timeoutMs: busyTryMs, create });
     setUp(db, where, options);
     return { driver, db, path: real, identity: identityOf(real) ?? 'none', left };
   } catch (error) {
@@ -114,19 +117,40 @@ export function addressOf(path: string): string {
   }
 }
 
-function findOrCreate(path: string): string {
+function find(path: string): string {
+  const found = findFile(path);
+  if (found !== null) return found;
+  throw notThere(`sqlite file "${resolve(path)}"`, 'exist');
+}
+
+/** For who only looks: nothing is made, so it must be there. */
+function notThere(where: string, must: string): MaloteError {
+  return new MaloteError(
+    'ENGINE_UNREACHABLE',
+    `${where} must ${must} to be looked at, got none; ` +
+      'correct the path, or start what publishes or consumes there',
+  );
+}
+
+function findFile(path: string): string | null {
   checkPath(path);
   const absolute = resolve(path);
-  const where = `sqlite file "${absolute}"`;
   try {
-    const real = realpathSync.native(absolute);
-    return checkFile(real, path);
+    return checkFile(realpathSync.native(absolute), path);
   } catch (error) {
-    if (!hasCode(error, 'ENOENT', 'ENOTDIR')) throw toMaloteError(error, where);
+    if (hasCode(error, 'ENOENT', 'ENOTDIR')) return null;
+    throw toMaloteError(error, `sqlite file "${absolute}"`);
   }
+}
+
+function findOrCreate(path: string): string {
+  const found = findFile(path);
+  if (found !== null) return found;
+  const absolute = resolve(path);
+  const where = `sqlite file "${absolute}"`;
   const directory = findDirectory(absolute, path);
   try {
-    return checkFile(create(join(directory, basename(absolute))), path);
+    return checkFile(makeFile(join(directory, basename(absolute))), path);
   } catch (error) {
     throw toMaloteError(error, where);
   }
@@ -156,7 +180,7 @@ function findDirectory(absolute: string, path: string): string {
 }
 
 /** Only for its owner, whatever the umask says; SQLite gives -wal and -shm the same mode. */
-function create(real: string): string {
+function makeFile(real: string): string {
   try {
     const descriptor = openSync(real, 'wx', 0o600);
     fchmodSync(descriptor, 0o600);
@@ -187,6 +211,8 @@ function setUp(db: Connection, where: string, options: FileOptions): void {
     try {
       // Any first statement may meet a lock: of who makes the file, or recovers it after a crash.
       requireSqlite(String(first(db, 'select sqlite_version()')), options.driver.cure);
+      if (options.create === 'never' && storedVersion(db, where, options) === 0)
+        throw notThere(where, "have malote's tables");
       configure(db, where, options.durability);
       if (storedVersion(db, where, options) < options.migrations.length)
         migrate(db, where, options);

@@ -46,7 +46,7 @@ export async function openTransport(
   options: OpenOptions,
   host: Host,
 ): Promise<Transport<CallerTransaction>> {
-  const file = open(options);
+  const file = open(options, host);
   const where = `sqlite file "${file.path}"`;
   const session = createSession(file, host, () => loop.schedule());
   const guard = createFileGuard(file, host.clock);
@@ -163,8 +163,8 @@ export async function openTransport(
   };
 }
 
-function open({ path, durability, driver }: OpenOptions): OpenedFile {
-  return openFile(path, { driver: loadDriver(driver), durability, migrations });
+function open({ path, durability, driver }: OpenOptions, { create }: Host): OpenedFile {
+  return openFile(path, { driver: loadDriver(driver), durability, migrations, create });
 }
 
 function startBell(
