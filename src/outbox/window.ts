@@ -3,6 +3,8 @@
  * of bodies, so that a backlog of large messages does not fill the memory of its process.
  */
 
+import { createBodySize } from '../transport/body-size.ts';
+
 export interface Window {
   /** In rows. */
   readonly size: number;
@@ -16,19 +18,14 @@ const firstSize = 64;
 
 /** @param most - rows, however small they are */
 export function createWindow(most: number): Window {
-  let meanBytes = mostBytes / firstSize;
-  let isGuess = true;
+  const bodies = createBodySize(mostBytes / firstSize);
   return {
     get size() {
-      return Math.min(most, Math.max(1, Math.floor(mostBytes / meanBytes)));
+      return Math.min(most, bodies.within(mostBytes));
     },
     delivered(rows) {
-      if (rows.length === 0) return;
       const bytes = rows.reduce((sum, { body }) => sum + body.length, 0);
-      const mean = Math.max(1, bytes / rows.length);
-      // Larger ones count at once, smaller ones by and by: a large one may be next.
-      meanBytes = isGuess ? mean : Math.max(mean, (3 * meanBytes + mean) / 4);
-      isGuess = false;
+      bodies.came(rows.length, bytes);
     },
   };
 }

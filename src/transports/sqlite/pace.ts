@@ -5,6 +5,8 @@
  * them spoils it: then half as many, until it is alone with its error.
  */
 
+import { createBodySize } from '../../transport/body-size.ts';
+
 export interface Pace {
   /** Messages that a turn may publish; operations of each other kind that have no limit here. */
   readonly limit: number;
@@ -39,7 +41,7 @@ const claimBytes = 8 * 2 ** 20;
 export function createPace(): Pace {
   let messagesPerTurn = usualOperations;
   let effectLimit = mostOperations;
-  let meanBytes = 64 * 2 ** 10;
+  const bodies = createBodySize(64 * 2 ** 10);
   const limit = (): number => Math.round(messagesPerTurn);
   return {
     get limit() {
@@ -49,7 +51,7 @@ export function createPace(): Pace {
       return 2 * limit();
     },
     get claimLimit() {
-      return Math.max(1, Math.min(2 * limit(), Math.floor(claimBytes / meanBytes)));
+      return Math.min(2 * limit(), bodies.within(claimBytes));
     },
     get effectLimit() {
       return Math.min(limit(), effectLimit);
@@ -65,8 +67,6 @@ export function createPace(): Pace {
     spoiled(effects) {
       effectLimit = Math.max(1, effects >> 1);
     },
-    delivered(messages, bytes) {
-      meanBytes = Math.max(1, (meanBytes * 3 + bytes / messages) / 4);
-    },
+    delivered: bodies.came,
   };
 }
