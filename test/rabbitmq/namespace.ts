@@ -18,10 +18,11 @@ export interface Namespaces {
   readonly model: amqp.ChannelModel;
   /** That of the engine made last. */
   readonly namespace: string;
-  /** An engine in a namespace of its own. */
+  /** An engine in a namespace of its own. Processes after the first one have the limits `later`. */
   engine(
     options?: RabbitmqOptions,
     limits?: Partial<settings.Limits>,
+    later?: Partial<settings.Limits>,
   ): EngineUnderTest & { readonly namespace: string };
 }
 
@@ -44,8 +45,9 @@ export function namespaces(server: () => { readonly url: string }): Namespaces {
     get namespace() {
       return namespace;
     },
-    engine(options = {}, limits = {}) {
+    engine(options = {}, limits = {}, later = limits) {
       const own = `t${(made += 1)}`;
+      let processes = 0;
       namespace = own;
       return {
         namespace: own,
@@ -55,7 +57,9 @@ export function namespaces(server: () => { readonly url: string }): Namespaces {
             ...options,
             namespace: own,
           });
-          return engineOf({ ...given, limits: { ...settings.usualLimits, ...limits } });
+          processes += 1;
+          const narrowed = processes === 1 ? limits : later;
+          return engineOf({ ...given, limits: { ...settings.usualLimits, ...narrowed } });
         },
         async remove() {
           const { steps } = { ...settings.usualLimits, ...limits };

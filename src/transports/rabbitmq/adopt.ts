@@ -239,6 +239,7 @@ function adopted(order: number): CopyNote {
     epoch: null,
     order,
     attempt: 1,
+    isAtWork: false,
     heldUntil: 0,
     story: null,
     needs: [],

@@ -19,7 +19,7 @@ import {
 import type { Delivery } from '../../transport/transport.ts';
 import { heard } from './ack-book.ts';
 import { sendDue } from './delayed.ts';
-import { arrived, type Consumer, type Hold, type Member } from './hold.ts';
+import type { Consumer, Hold, Member, Source } from './hold.ts';
 
 export function wantsSilence({ consumers, holds, isReady }: Member): boolean {
   return isReady && isSeclusionWanted(consumers, holds);
@@ -68,6 +68,12 @@ export function handOut(batches: readonly Handing[], listed: Promise<unknown>): 
       deliverAfter({ ...handing, batch: later }, [listed, acksHeard(handing.hold), ...copies]);
     }
   }
+}
+
+/** Resolves when no state of the message is on its way. */
+function arrived(source: Source): Promise<void> {
+  if (!source.isCopying) return Promise.resolve();
+  return new Promise((resolve) => void source.arrivals.push(resolve));
 }
 
 async function acksHeard({ partition, book, member }: Hold): Promise<void> {

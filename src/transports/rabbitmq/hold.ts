@@ -66,6 +66,8 @@ export interface Context {
   nextNumber(): number;
   /** Grows from process to process as far as their clocks agree. */
   nextSharedToken(): number;
+  /** Resolves when nothing that was given back is taken for something at work here. */
+  unlisted(): Promise<void>;
   /** An entry met a key whose dead letters take along what comes after. */
   diverted(hold: Hold, entry: Entry, step: Step): void;
 }
@@ -286,7 +288,7 @@ export function createSource(hold: Hold, options: SourceOptions): Source {
     order,
     heard: copy?.heard ?? [],
     returned: copy?.returned ?? null,
-    isCareful: redelivered || (copy?.attempt ?? 1) > 1,
+    isCareful: redelivered || copy?.isAtWork === true || (copy?.attempt ?? 1) > 1,
     delayed: null,
     isCopying: false,
     isDone: false,
@@ -339,6 +341,7 @@ function sendCopy(source: Source, entry: Entry): Promise<void> {
     epoch: partition === null || source.place === null ? null : partition.epoch,
     order: partition === null ? null : source.order,
     attempt: entry.attempt,
+    isAtWork: entry.lease !== null,
     heldUntil: entry.state === 'retrying' ? entry.readyAt : 0,
     story: entry.story,
     needs: entry.needs,
@@ -391,10 +394,4 @@ export function takeCopy(source: Source, version: number, place: Place): void {
   forgetIdentity(source);
   ackPlace(place);
   source.place = null;
-}
-
-/** Resolves when no state of the message is on its way. */
-export function arrived(source: Source): Promise<void> {
-  if (!source.isCopying) return Promise.resolve();
-  return new Promise((resolve) => void source.arrivals.push(resolve));
 }

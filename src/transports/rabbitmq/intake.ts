@@ -36,8 +36,8 @@ import {
 
 /** Takes one in, behind everything that came before. */
 export function takeIn(hold: Hold, incoming: Incoming): void {
-  const { redelivered } = incoming.arrived;
-  const asksNothing = !redelivered && hold.member.context.facts.isEnough(needsIn(hold, incoming));
+  const { facts } = hold.member.context;
+  const asksNothing = !wasOut(hold, incoming) && facts.isEnough(needsIn(hold, incoming));
   if (!hold.isTaking && hold.incoming.length === 0 && asksNothing) {
     const taking = incoming.take(hold, incoming, null);
     hold.member.context.look();
@@ -100,7 +100,7 @@ export async function verdictsOn(
   const needs = batch.flatMap((one) => needsIn(hold, one));
   // Not before: a deadline that is over would speak against them.
   if (!facts.isEnough(needs)) await facts.learn(needs);
-  const again = batch.filter(({ arrived }) => arrived.redelivered && isMessage(arrived.note));
+  const again = batch.filter((one) => wasOut(hold, one));
   const verdicts = new Map<Incoming, Verdict>();
   if (again.length === 0) return verdicts;
   const answers = await member.context.clerk.ask(
@@ -120,8 +120,14 @@ function needsIn({ member }: Hold, { arrived: { message, note } }: Incoming): re
   return [...needs, ...note.needs, ...(note.story?.parkedFor ?? nothing)];
 }
 
-function isMessage(note: Incoming['arrived']['note']): boolean {
-  return note === null || note.kind === 'copy';
+/**
+ * Somebody may have died with it: it was given to another before, or is the state of one that was
+ * at work with another. Who is the owner still has that one here.
+ */
+function wasOut({ byIdentity }: Hold, { arrived }: Incoming): boolean {
+  const { message, note, redelivered } = arrived;
+  if (note !== null && note.kind !== 'copy') return false;
+  return redelivered || (note?.isAtWork === true && !byIdentity.has(identityOf(message)));
 }
 
 /** A message of the partition's main queue. */

@@ -61,12 +61,39 @@ test('what may not have arrived is told again', () => {
   assert.deepEqual(ledger.next([lent(6)]).added, [7, 14, 21, 28, 35, 42]);
 });
 
+test('what is done stays on the list until its copy has come, or nobody waits for it any more', () => {
+  const ledger = createLedger(hashOf);
+  const sources = [1, 2, 3, 4, 5, 6, 7, 8].map(lent);
+  ledger.next(sources);
+  ledger.written(1);
+  for (const source of sources.slice(0, 3)) {
+    putBack(source);
+    source.isDone = true;
+  }
+  const [first, second, third] = sources;
+  for (const source of [first!, second!]) source.isCopying = true;
+  first!.hold.isOpen = false;
+
+  assert.deepEqual(ledger.next([]).removed, [first!, third!].map(hashOf));
+  ledger.written(2);
+  second!.isCopying = false;
+
+  assert.deepEqual(ledger.next([]).removed, [hashOf(second!)]);
+});
+
 function hashOf({ tag }: Source): number {
   return tag * 7;
 }
 
 function lent(tag: number): Source {
-  const source = { tag, hash: Number.NaN, isListed: false, entry: { lease: null } };
+  const state = { isListed: false, isDone: false, isCopying: false };
+  const source = {
+    tag,
+    hash: Number.NaN,
+    ...state,
+    hold: { isOpen: true },
+    entry: { lease: null },
+  };
   lend(source as unknown as Source);
   return source as unknown as Source;
 }

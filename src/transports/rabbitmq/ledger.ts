@@ -33,7 +33,7 @@ export function createLedger(hashOf: (source: Source) => number): Ledger {
     const removed: number[] = [];
     const left: Source[] = [];
     for (const source of listed) {
-      if (source.entry !== null && source.entry.lease !== null) {
+      if (isOut(source)) {
         left.push(source);
         continue;
       }
@@ -79,4 +79,12 @@ export function createLedger(hashOf: (source: Source) => number): Ledger {
       last = null;
     },
   };
+}
+
+/**
+ * It is at work; or it is done, and a copy of it is still to come, which the next owner would
+ * take for one that nobody had begun.
+ */
+function isOut({ hold, entry, isDone, isCopying }: Source): boolean {
+  return isDone ? isCopying && hold.isOpen : entry !== null && entry.lease !== null;
 }

@@ -364,6 +364,8 @@ export async function letGo(hold: Hold): Promise<void> {
   const { side, main } = hold.partition!;
   const drains = drainsOf(hold);
   dropHold(hold);
+  // Nothing is handed out of a partition that is not read.
+  if (main !== null) await hold.member.context.unlisted();
   await drains;
   if (main !== null) await closeChannel(main);
   await closeChannel(side.channel);

@@ -222,6 +222,7 @@ export function livingOf(
     epoch: null,
     order: null,
     attempt: 1,
+    isAtWork: false,
     heldUntil: 0,
     needs: [],
     heard: [],

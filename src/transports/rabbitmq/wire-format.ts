@@ -68,6 +68,11 @@ export interface CopyNote {
   /** Its place among the messages of its partition; null: behind all that have one. */
   readonly order: number | null;
   readonly attempt: number;
+  /**
+   * It was handed out when this was written. Whether its owner died of it is asked also where this
+   * copy was given to nobody before.
+   */
+  readonly isAtWork: boolean;
   readonly heldUntil: number;
   readonly story: Story | null;
   readonly needs: readonly FactId[];

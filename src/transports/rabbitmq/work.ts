@@ -96,6 +96,7 @@ export async function startWork(options: WorkOptions): Promise<Work> {
     isOpen: () => state.isOpen && !state.isLeaving,
     step: () => stepOf(host),
     look: () => look(state),
+    unlisted: () => context.publisher.unlessBlocked(writeLedger(state, [])),
     diverted: (hold, entry, step) => void divert(hold.member, entry, step).catch(() => undefined),
   };
   const state: State = {
