@@ -94,6 +94,16 @@ export function optionUnknown(
   return new MaloteError('OPTION_UNKNOWN', `${where} has no option "${name}"; ${cure}`);
 }
 
+/** @param name - of a command, as it was given */
+export function commandUnknown(
+  name: string,
+  known: readonly string[],
+  meant?: string,
+): MaloteError {
+  const cure = cureOf(meant ?? closest(name, known), known);
+  return new MaloteError('OPTION_UNKNOWN', `there is no command "${name}"; ${cure}`);
+}
+
 /** @param what - such as `subscription` */
 export function notFound(what: string, name: string, known: readonly string[]): MaloteError {
   const cure = cureOf(closest(name, known), known);
@@ -138,13 +148,14 @@ export function show(value: unknown): string {
   return text.length > 80 ? `${text.slice(0, 79)}…` : text;
 }
 
-/** The known name within two edits of `name` (one, of a short one), or undefined. */
+/** The nearest known name: within one edit for every three letters, and two at most. */
 function closest(name: string, known: readonly string[]): string | undefined {
   let best: string | undefined;
-  let bestDistance = name.length < 4 ? 2 : 3;
+  let bestDistance = Infinity;
   for (const candidate of known) {
     const distance = editDistance(name.toLowerCase(), candidate.toLowerCase());
-    if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
+    const most = Math.min(2, Math.floor(Math.max(name.length, candidate.length) / 3));
+    if (distance <= most && distance < bestDistance) [best, bestDistance] = [candidate, distance];
   }
   return best;
 }

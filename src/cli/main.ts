@@ -54,7 +54,7 @@ async function run(argv: readonly string[], around: Surroundings): Promise<Endin
   return parsed.asked ? 'done' : 'usage';
 }
 
-/** Null where it was not: whatever its code, that is wrong use. */
+/** Null where it was not: that is wrong use. */
 function understood(argv: readonly string[], output: Output): Parsed | null {
   try {
     return parse(argv, commands);

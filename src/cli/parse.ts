@@ -1,8 +1,8 @@
 /** From what stands on the command line to a command and what it was given, or a sentence. */
 
 import { parseArgs } from 'node:util';
-import { notFound, optionInvalid, optionMissing, optionUnknown } from '../errors.ts';
-import { MaloteError } from '../index.ts';
+import { commandUnknown, optionInvalid, optionMissing, optionUnknown } from '../errors.ts';
+import type { MaloteError } from '../index.ts';
 import { type Command, commonOptions, type Given, nameOf, type OptionRule } from './command.ts';
 
 export type Parsed =
@@ -11,7 +11,7 @@ export type Parsed =
   | { readonly kind: 'help'; readonly about: readonly Command[]; readonly asked: boolean }
   | { readonly kind: 'version' };
 
-/** @throws MaloteError `NOT_FOUND`, `OPTION_UNKNOWN`, `OPTION_INVALID` */
+/** @throws MaloteError `OPTION_UNKNOWN`, `OPTION_INVALID` */
 export function parse(argv: readonly string[], commands: readonly Command[]): Parsed {
   const [first] = argv;
   if (first === undefined) return { kind: 'help', about: commands, asked: false };
@@ -20,14 +20,20 @@ export function parse(argv: readonly string[], commands: readonly Command[]): Pa
   const end = argv.findIndex((argument) => argument.startsWith('-'));
   const words = argv.slice(0, end === -1 ? argv.length : end);
   if (first === 'help') return helpFor(words.slice(1), commands);
-  if (words.length === 0) {
-    throw optionInvalid('malote', 'given a command first, such as "malote topics"', first);
-  }
+  if (words.length === 0) throw commandExpected(first, commands);
   const found = find(words, commands);
   const asked = isHelp(argv.slice(words.length));
   if (Array.isArray(found)) return { kind: 'help', about: found, asked };
   if (asked) return { kind: 'help', about: [found], asked };
   return { kind: 'run', command: found, given: read(found, argv.slice(found.words.length)) };
+}
+
+/** An option stands where a command must; one that no command has is itself the mistake. */
+function commandExpected(given: string, commands: readonly Command[]): MaloteError {
+  const [, name = ''] = /^-+([^=]*)/.exec(given) ?? [];
+  const known = commands.flatMap(({ options }) => Object.keys({ ...options, ...commonOptions }));
+  if (!known.includes(name)) return optionUnknown('malote', name, ['help', 'version']);
+  return optionInvalid('malote', 'given a command first, such as "malote topics"', given);
 }
 
 function helpFor(words: readonly string[], commands: readonly Command[]): Parsed {
@@ -48,15 +54,13 @@ function find(words: readonly string[], commands: readonly Command[]): Command |
   const group = commands.filter((one) => one.words[0] === words[0]);
   if (group.length > 0 && words.length === 1) return group;
   if (group.length > 0) throw unknown(words.slice(0, 2).join(' '), group);
-  const meant = commands.find((one) => one.words.at(-1) === words[0]);
-  if (meant === undefined) throw unknown(words[0] ?? '', commands);
-  const sentence = `there is no command "${words[0]}"; did you mean "${nameOf(meant)}"?`;
-  throw new MaloteError('NOT_FOUND', sentence);
+  throw unknown(words[0] ?? '', commands);
 }
 
 function unknown(name: string, commands: readonly Command[]): MaloteError {
   const known = commands.map((one) => (name.includes(' ') ? nameOf(one) : (one.words[0] ?? '')));
-  return notFound('command', name, [...new Set(known)]);
+  const second = commands.find(({ words: [, word] }) => word === name);
+  return commandUnknown(name, [...new Set(known)], second && nameOf(second));
 }
 
 function read(command: Command, rest: readonly string[]): Given {

@@ -226,7 +226,7 @@ describe('an error is one line of JSON on standard error', () => {
 
   test.each([
     { args: ['topics', '--jsno', '--json'], status: 2, code: 'OPTION_UNKNOWN' },
-    { args: ['nope', '--json'], status: 2, code: 'NOT_FOUND' },
+    { args: ['nope', '--json'], status: 2, code: 'OPTION_UNKNOWN' },
     { args: ['--json'], status: 2, code: 'OPTION_INVALID' },
     { args: ['dead', '--json'], status: 2, code: 'OPTION_INVALID' },
     { args: ['dead', 'show', 'x', '--json'], status: 3, code: 'NOT_FOUND' },

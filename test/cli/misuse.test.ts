@@ -24,7 +24,11 @@ const words: readonly Omit<Mistake, 'status'>[] = [
   { args: ['dead', 'redirve'], says: /did you mean "dead redrive"\?/ },
   { args: ['redrive'], says: /did you mean "dead redrive"\?/ },
   { args: ['subscription'], says: /did you mean "subscriptions"\?/ },
+  { args: ['list'], says: /did you mean "dead list"\?/ },
   { args: ['--json', 'topics'], says: /given a command first/ },
+  { args: ['--frob'], says: /^malote has no option "frob"; known are help, version$/ },
+  { args: ['--hlep'], says: /^malote has no option "hlep"; did you mean "help"\?$/ },
+  { args: ['waiting', '--frob'], says: /^waiting has no option "frob"; known are .*for, / },
   { args: ['topics', '--jsno'], says: /did you mean "json"\?/ },
   { args: ['topics', '--json=1'], says: /--json must be given without a value/ },
   { args: ['topics', 'more'], says: /given no operand, got "more"/ },
@@ -36,12 +40,16 @@ const words: readonly Omit<Mistake, 'status'>[] = [
 
 const uses: readonly Mistake[] = [
   { args: [], status: 2, says: /^Usage: malote COMMAND/ },
-  { args: ['nope'], status: 2, says: /known are publish, topics, .*, dead, outbox, doctor \(/ },
+  {
+    args: ['nope'],
+    status: 2,
+    says: /known are publish, topics, .*, dead, outbox, doctor \(OPTION_UNKNOWN/,
+  },
   { args: ['dead'], status: 2, says: /^Usage: .*\n\n {2}dead list/ },
   {
     args: ['ded', 'list'],
     status: 2,
-    says: /no command "ded"; did you mean "dead"\? \(NOT_FOUND\)/,
+    says: /no command "ded"; did you mean "dead"\? \(OPTION_UNKNOWN\)/,
   },
   { args: ['waiting', '--limit', '0'], status: 2, says: /whole number from 1/ },
   { args: ['waiting', '--for', 'customer'], status: 2, says: /a fact, such as customer:5/ },
