@@ -250,7 +250,7 @@ export function createAttempts(options: AttemptOptions): Attempts {
     if (effect !== null) {
       const failure = failureOf(error);
       const isLate = effect.kind === 'stored' && !attempt.over;
-      if (isLate) events.emit({ kind: 'failed-after-commit', failure, ...about(attempt) });
+      if (isLate) events.emit({ kind: 'failed-after-commit', ...about(attempt), failure });
       return concludeEffect(attempt, effect);
     }
     if (attempt.context.decision !== null) {
@@ -276,7 +276,7 @@ export function createAttempts(options: AttemptOptions): Attempts {
     switch (decision.kind) {
       case 'park': {
         const { facts } = decision;
-        const parked: Transition = { kind: 'parked', facts: shownNeeds(facts), ...ended(attempt) };
+        const parked: Transition = { kind: 'parked', ...ended(attempt), facts: shownNeeds(facts) };
         return end(attempt, { kind: 'park', delivery, facts }, parked);
       }
       case 'retry': {
@@ -318,20 +318,20 @@ export function createAttempts(options: AttemptOptions): Attempts {
 
   function retryAfter(attempt: Attempt, afterMs: number, failure: Failure): void {
     const { delivery } = attempt;
-    const retried: Transition = { kind: 'retried', afterMs, failure, ...ended(attempt) };
+    const retried: Transition = { kind: 'retried', ...ended(attempt), afterMs, failure };
     end(attempt, { kind: 'retry', delivery, afterMs, failure }, retried);
   }
 
   function die(attempt: Attempt, reason: DeadReason, failure: Failure | null): void {
     const { delivery, isBegun } = attempt;
     const spent = isBegun ? delivery.attempt : delivery.attempt - 1;
-    const dead: Transition = { kind: 'dead', reason, failure, ...ended(attempt), attempt: spent };
+    const dead: Transition = { kind: 'dead', ...ended(attempt), attempt: spent, reason, failure };
     end(attempt, { kind: 'dead-letter', delivery, reason, failure, attempts: spent }, dead);
   }
 
   function release(attempt: Attempt, afterMs: number, why: ReleaseReason): void {
     const { delivery } = attempt;
-    const released: Transition = { kind: 'released', why, ...about(attempt) };
+    const released: Transition = { kind: 'released', ...about(attempt), why };
     end(attempt, { kind: 'release', delivery, afterMs }, released);
   }
 

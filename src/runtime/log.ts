@@ -65,7 +65,7 @@ function childOf(target: PinoLike, bound: object): HandlerLog {
   const at =
     (level: Level) =>
     (sentence: string, fields: object = {}): void =>
-      guarded(() => target[level]({ ...fields, ...bound }, sentence));
+      guarded(() => target[level]({ ...bound, ...fields, ...bound }, sentence));
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
 }
 

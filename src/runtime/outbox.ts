@@ -198,7 +198,7 @@ function earsOf(events: Events): Pick<RelayDoors, 'relayed' | 'refused' | 'troub
     },
     refused({ id, attempt }, reason, failure) {
       const about = { id, type: outboxName, subscription: outboxName, attempt };
-      events.emit({ kind: 'dead', reason, failure, ...about });
+      events.emit({ kind: 'dead', ...about, reason, failure });
     },
     trouble(error) {
       const code = error instanceof MaloteError ? error.code : 'ENGINE_FAILED';

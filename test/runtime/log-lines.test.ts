@@ -109,6 +109,33 @@ test.each([
   );
 });
 
+test('a line says first which attempt it is about, and what may have many lines last', async () => {
+  const name = 'in order';
+  const logger = recorder(false);
+  const told = listenTo(name);
+  await using bus = createBus({ engine: memory(), name, logger, handleSignals: false });
+  bus.consume(Note, { name: 'notes', retry: { attempts: 2, backoff: fixed(1) } }, (_, ctx) => {
+    ctx.log.warn('its own', { error: new Error('an own one'), attempt: 'none of theirs' });
+    throw new Error('broken');
+  });
+  await bus.start();
+  await bus.publish(Note, { do: 'fail' });
+  await told.count('dead', 1);
+
+  const about = ['id', 'type', 'subscription', 'attempt'];
+  const lines = logger.lines.filter(({ level }) => level !== 'info');
+  assert.deepEqual(
+    lines.map(({ fields }) => Object.keys(fields)),
+    [
+      [...about, 'error'],
+      [...about, 'durationMs', 'afterMs', 'failure'],
+      [...about, 'error'],
+      [...about, 'durationMs', 'reason', 'failure'],
+    ],
+  );
+  assert.equal(lines[0]?.fields['attempt'], 1);
+});
+
 test('dead letters that go back by id are named, those of a subscription are counted', async () => {
   const name = 'sends-back';
   const told = listenTo(name);
