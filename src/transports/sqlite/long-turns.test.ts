@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, test } from 'vitest';
+import type { Work } from '../../transport/effects.ts';
 import { ack, idsOf, numbered, outgoing, sqliteBench } from '../../../test/support/sqlite-bench.ts';
 
 /** After three looks at the clock a turn is over. */
@@ -71,4 +72,32 @@ test('what an ack publishes stays behind what was published before it', async ()
     ...before,
     'behind',
   ]);
+});
+
+test('functions of the caller that take up every turn leave publishes and acks their part', async () => {
+  const bench = sqliteBench(1);
+  const process = await bench.open();
+  await process.subscribe();
+  const ids = numbered('m', 10);
+  await process.publish(...ids.map((id) => ({ id, key: id })));
+  const taken = await process.consume().take(ids.length);
+  let ran = 0;
+  const work = (): Work => {
+    ran += 1;
+    return { publish: [], opens: [] };
+  };
+
+  const functions = Array.from({ length: 200 }, () =>
+    process.transport.effects!.run({ receipt: null, delivery: null, work }),
+  );
+  const later = numbered('later', 10).map((id) => process.publish({ id }));
+  const [atAcked, atPublished] = await Promise.all([
+    process.settle(...taken.map(ack)).then(() => ran),
+    Promise.all(later).then(() => ran),
+  ]);
+  await Promise.all(functions);
+
+  assert.equal(taken.length, ids.length);
+  for (const count of [atAcked, atPublished]) assert.ok(count < 100, `after ${count} functions`);
+  assert.equal(ran, 200);
 });

@@ -25,6 +25,7 @@ import { createPace } from './pace.ts';
 import type { Session } from './session.ts';
 import { type Intake, type TurnResult, workTurn } from './turn.ts';
 import { createWakeUps } from './wake-ups.ts';
+import { createWatch } from './watch.ts';
 
 /** What the loop needs of a connection. */
 export interface LoopConnection {
@@ -77,8 +78,6 @@ export interface Loop {
 
 const failedAgainMs = 100;
 const busyMs = 0.5;
-/** After so long a turn takes on nothing more; the loop is to be free after 50 ms at the latest. */
-const longestWorkMs = 25;
 
 export function createLoop(options: LoopOptions): Loop {
   const { session, intake, db, where, host } = options;
@@ -139,8 +138,7 @@ export function createLoop(options: LoopOptions): Loop {
       options.begin();
       const startedAt = clock.monotonic();
       book.begin();
-      const isOver = (): boolean => clock.monotonic() - startedAt >= longestWorkMs;
-      const result = workTurn(session, intake, { pace, agenda, gone, isOver });
+      const result = workTurn(session, intake, { pace, agenda, gone, watch: createWatch(clock) });
       pace.worked(clock.monotonic() - startedAt, result.operations);
       isCommitting = true;
       db.exec('commit');

@@ -45,6 +45,7 @@ import { finishSettling, settleOne } from './settle.ts';
 import { choreSteps } from './chore-steps.ts';
 import { planSweep } from './repetitions.ts';
 import { checkFence, renew, takeOverDead, tellConsumed } from './takeover.ts';
+import type { Watch } from './watch.ts';
 
 /**
  * Something that is done once inside a turn. It refuses by throwing a MaloteError before it has
@@ -69,8 +70,7 @@ export interface Intake {
 
 export interface TurnPlan {
   readonly pace: Pick<Pace, 'limit' | 'settleLimit' | 'claimLimit' | 'effectLimit'>;
-  /** Whether this turn has taken so long that what is left is for the next one. */
-  readonly isOver: () => boolean;
+  readonly watch: Watch;
   readonly agenda: Agenda;
   /** Sessions that are known to be dead. */
   readonly gone: ReadonlySet<number>;
@@ -113,7 +113,7 @@ export function workTurn(session: Session, intake: Intake, plan: TurnPlan): Turn
   }
   if (ledger.hasChores) doChores(session, choreSteps);
   flush(ledger);
-  claimReady(session, { limit: pace.claimLimit, isOver: plan.isOver });
+  claimReady(session, { limit: pace.claimLimit, isOver: plan.watch.ofKind() });
   const published = publishAll(session, intake, plan);
   flush(ledger);
   claimRest(session);
@@ -154,7 +154,7 @@ function execute(session: Session, command: Command): CommandOutcome {
 }
 
 /** Answers how many settlements it took in. */
-function takeIn(session: Session, intake: Intake, { pace, isOver }: TurnPlan): number {
+function takeIn(session: Session, intake: Intake, { pace, watch }: TurnPlan): number {
   const { limit } = pace;
   const { marks, effects, settlements, publishes } = intake;
   marks.work(limit, ({ fact, state }) => {
@@ -171,7 +171,7 @@ function takeIn(session: Session, intake: Intake, { pace, isOver }: TurnPlan): n
     pace.effectLimit,
     (effect, serial) =>
       serial > (reach ??= publishes.reach(limit)) ? undefined : effectOne(session, effect, serial),
-    isOver,
+    watch.isOver,
   );
   const settled = settlements.work(
     pace.settleLimit,
@@ -180,7 +180,7 @@ function takeIn(session: Session, intake: Intake, { pace, isOver }: TurnPlan): n
       if (stages && serial > (reach ??= publishes.reach(limit))) return undefined;
       return settleOne(session, settlement, serial);
     },
-    isOver,
+    watch.ofKind(),
   );
   finishSettling(session);
   return settled;
@@ -213,9 +213,10 @@ function publishInBatch({ ledger, refusing }: Session, batched: BatchedPublish):
 function publishAll(
   session: Session,
   { publishes, forwards }: Intake,
-  { pace, isOver }: TurnPlan,
+  { pace, watch }: TurnPlan,
 ): number {
   const { ledger, staged } = session;
+  const isOver = watch.ofKind();
   const taker = createTaker(session);
   let stored = 0;
   const storeStaged = (before: number): void => {
