@@ -1,7 +1,7 @@
 /** Help, made from the table of commands: what is not in the table cannot be in the help. */
 
 import { type Command, commonOptions, nameOf, type OptionRule, type Operand } from './command.ts';
-import { columnsOf } from './output.ts';
+import { columnsOf } from './table.ts';
 
 /** Of all commands, of a group, or of the one that is left. */
 export function help(commands: readonly Command[]): string {

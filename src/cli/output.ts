@@ -2,16 +2,14 @@
  * Data on standard output, words on standard error. A text that came with a message cannot move
  * the cursor or colour the terminal: what is not printable is shown as an escape.
  *
- * In a table figures stand to the right, and what is long is cut so that the columns behind it stay
- * on the screen, at a terminal so that a row fits its width: `show` and `--json` have it whole.
+ * In a table what is long is cut, at a terminal so that a row fits its width: `show` and `--json`
+ * have it whole.
  */
 
 import { once } from 'node:events';
 import { styleText } from 'node:util';
 import { systemClock } from '../clock.ts';
-
-/** A figure stands to the right of its column. */
-type Kind = 'text' | 'figure';
+import { aligned, columnsOf, cut, type Fold, folded, type Kind } from './table.ts';
 
 export type Columns<Item> = readonly (readonly [
   title: string,
@@ -81,18 +79,21 @@ export function createOutput(json: boolean): Output {
 
   async function table<Item>(pages: Pages<Item>, { columns, none }: Listing<Item>): Promise<void> {
     const titles = columns.map(([title]) => title);
-    const kinds = columns.map(([, , kind]) => kind ?? 'text');
-    let widths: readonly number[] = [];
+    const heads = { titles, kinds: columns.map(([, , kind]) => kind ?? 'text') };
+    let folds: readonly Fold[] = [];
     for await (const page of counted(pages)) {
       if (page.length === 0) continue;
       const rows = page.map((item) => columns.map(([, cell]) => plain(cell(item))).map(brief));
-      if (widths.length === 0) {
-        widths = fitted(columnsOf([titles, ...rows]), { titles, kinds });
-        await write(`${heading(aligned(titles, { widths, kinds }))}\n`);
+      const isFirst = folds.length === 0;
+      if (isFirst) folds = folded(columnsOf([titles, ...rows]), heads, roomOf(process.stdout));
+      for (const [at, fold] of folds.entries()) {
+        const isAgain = !isFirst || at > 0;
+        const above = `${isAgain ? '\n' : ''}${heading(aligned(titles, fold, heads))}\n`;
+        const lines = rows.map((row) => `${aligned(row, fold, heads)}\n`);
+        await write([isFirst || folds.length > 1 ? above : '', ...lines].join(''));
       }
-      await write(rows.map((row) => `${aligned(row, { widths, kinds })}\n`).join(''));
     }
-    if (widths.length === 0) words(none);
+    if (folds.length === 0) words(none);
   }
 
   /** Who sees the pages themselves needs no count of them. */
@@ -146,59 +147,9 @@ export function paceOf(done: string, total: number | null = null): (count: numbe
   };
 }
 
-/** How wide each column must be. */
-export function columnsOf(rows: readonly (readonly string[])[]): readonly number[] {
-  const widths: number[] = [];
-  for (const row of rows) {
-    for (const [at, cell] of row.entries()) widths[at] = Math.max(widths[at] ?? 0, cell.length);
-  }
-  return widths;
-}
-
-interface Alignment {
-  readonly widths: readonly number[];
-  readonly kinds: readonly Kind[];
-}
-
-function aligned(row: readonly string[], { widths, kinds }: Alignment): string {
-  const cells = row.map((cell, at) => {
-    const width = widths[at] ?? 0;
-    if (kinds[at] === 'figure') return cell.padStart(width);
-    return (isCut(at) ? cut(cell, width) : cell).padEnd(width);
-  });
-  return cells.join(gap).trimEnd();
-}
-
-const gap = '  ';
-
-/** In a pipe nothing is cut to a width, nor the first column anywhere: it is what one copies. */
-function isCut(at: number): boolean {
-  return process.stdout.isTTY && at > 0;
-}
-
-/**
- * At a terminal, widths that a row fits in: the widest text gives way first, none below its title,
- * and what room is left belongs to the last.
- */
-function fitted(
-  wanted: readonly number[],
-  { titles, kinds }: { readonly titles: readonly string[]; readonly kinds: readonly Kind[] },
-): readonly number[] {
-  const room = process.stdout.isTTY ? process.stdout.columns : 0;
-  if (room === 0) return wanted;
-  const widths = [...wanted];
-  const last = widths.length - 1;
-  let left = room - widths.reduce((sum, width) => sum + width, gap.length * last);
-  for (; left < 0; left += 1) {
-    const widest = widths.reduce((most, width, at) => {
-      const mayGive = isCut(at) && kinds[at] !== 'figure' && width > titles[at]!.length;
-      return mayGive && (most === 0 || width >= widths[most]!) ? at : most;
-    }, 0);
-    if (widest === 0) return widths;
-    widths[widest]! -= 1;
-  }
-  if (kinds[last] !== 'figure') widths[last]! += left;
-  return widths;
+/** How many columns a terminal has; 0 where it is none. */
+function roomOf({ isTTY, columns }: NodeJS.WriteStream): number {
+  return isTTY ? columns : 0;
 }
 
 /** An id of 36 characters is whole. */
@@ -207,11 +158,6 @@ const longestLastCell = 120;
 
 function brief(cell: string, at: number, row: readonly string[]): string {
   return cut(cell, at === row.length - 1 ? longestLastCell : longestCell);
-}
-
-function cut(cell: string, most: number): string {
-  const characters = Array.from(cell);
-  return characters.length > most ? `${characters.slice(0, most - 1).join('')}…` : cell;
 }
 
 /** Bold on a terminal; not in a pipe, not with NO_COLOR. */

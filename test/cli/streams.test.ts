@@ -82,6 +82,27 @@ test.runIf(hasTerminal)('at a terminal a row fits, and its id is whole', async (
   assert.match(lines[1]!, /…$/);
 });
 
+test.runIf(hasTerminal).each([
+  { args: ['subscriptions'], titles: ['SUBSCRIPTION', 'DEPTH', 'DEAD', 'DONE', 'PARTITIONS'] },
+  { args: ['dead', 'list', '--limit', '3'], titles: ['MESSAGE', 'REASON', 'DIED', 'FAILURE'] },
+])('at a terminal of 80 columns $args shows all it has', async ({ args, titles }) => {
+  const list = atTerminal(args, { cwd, columns: 80, env: { NO_COLOR: '1' } });
+
+  assert.equal(await list.ended, 0);
+  const lines = list.shown.split('\r\n');
+  assert.deepEqual(
+    lines.filter(({ length }) => length > 80),
+    [],
+  );
+  const heads = lines.filter((line) => line.startsWith(titles[0]!));
+  assert.ok(heads.length > 1, list.shown);
+  for (const title of titles)
+    assert.ok(
+      heads.some((head) => head.includes(title)),
+      title,
+    );
+});
+
 test('a list stops at its limit and says that there is more', async () => {
   const { stdout, stderr } = await malote(['dead', 'list', '--limit', '501', '--json'], { cwd });
 
