@@ -98,3 +98,8 @@ export const promisesInWords: Readonly<Record<PromiseId, string>> = {
   G14: 'a message waits until its fact is there',
   G16: 'what happens to messages can be seen',
 };
+
+/** What has a number and is promised by no engine: the others keep theirs. */
+export const notPromisedYet: Readonly<Record<string, string>> = {
+  G15: 'a schedule publishes each of its messages once: no, schedules are not in this version',
+};

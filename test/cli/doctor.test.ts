@@ -204,6 +204,13 @@ describe('as a process', () => {
     assert.match(stdout, /^ {3}1 Accepted messages survive crashes and power loss\.$/m);
     assert.match(stdout, /^ {2}G5 {2}the messages of a key are handled in their order: yes$/m);
     assert.match(stdout, /^ {2}G16 what happens to messages can be seen: yes$/m);
+    const numbers = [...stdout.matchAll(/^ {2}G(\d+) /gm)].map(([, number]) => Number(number));
+    assert.deepEqual(
+      numbers,
+      numbers.map((_, at) => at + 1),
+      'no number is left out',
+    );
+    assert.match(stdout, /^ {2}G15 .*: no, schedules are not in this version$/m);
     assert.match(stdout, /^findings\n {2}none$/m);
   });
 });

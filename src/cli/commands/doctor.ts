@@ -6,7 +6,7 @@
 import type { Engine } from '../../index.ts';
 import type { Command } from '../command.ts';
 import { type Finding, findingsOf } from '../findings.ts';
-import { promisesInWords, sentencesOf } from '../in-words.ts';
+import { notPromisedYet, promisesInWords, sentencesOf } from '../in-words.ts';
 
 interface Place {
   readonly name: string;
@@ -95,14 +95,25 @@ function lines({ engine, store, findings }: Report, limits: Limits): string[] {
     ...[...sentences.values()].map((one, at) => `  ${String(at + 1).padStart(2)} ${one}`),
     ...(store === null ? [] : [`store ${store.name}, ${store.address}`]),
     'what malote promises with this engine (docs/guarantees.md has all of it)',
-    ...Object.entries(promisesInWords).map(([id, promise]) => {
-      const numbers = names.flatMap((name, at) => (limits.get(id)?.has(name) ? [at + 1] : []));
-      return `  ${id.padEnd(3)} ${promise}: ${extent(numbers)}`;
-    }),
+    ...Object.entries(answersOf(limits, names))
+      .toSorted(([a], [b]) => Number(a.slice(1)) - Number(b.slice(1)))
+      .map(([id, answer]) => `  ${id.padEnd(3)} ${answer}`),
     'findings',
     ...(findings.length === 0 ? ['  none'] : []),
     ...findings.map(({ level, sentence }) => `  ${level}: ${sentence}`),
   ];
+}
+
+/** To each promise whether it is kept, by its number. */
+function answersOf(
+  limits: Limits,
+  names: readonly (keyof Engine['capabilities'])[],
+): Readonly<Record<string, string>> {
+  const promised = Object.entries(promisesInWords).map(([id, promise]) => {
+    const numbers = names.flatMap((name, at) => (limits.get(id)?.has(name) ? [at + 1] : []));
+    return [id, `${promise}: ${extent(numbers)}`] as const;
+  });
+  return { ...Object.fromEntries(promised), ...notPromisedYet };
 }
 
 /** @param limits - the numbers of the sentences that limit a promise */
