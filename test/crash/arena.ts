@@ -2,8 +2,9 @@
  * Where a crash test takes place: an engine by a name, with which every process can open it, and
  * what it is known to do otherwise than SQLite.
  *
- *     /tmp/…/queue.db                  a SQLite file
- *     amqp://guest:guest@…#namespace#4 a namespace on a RabbitMQ server, and its partitions
+ *     /tmp/…/queue.db                       a SQLite file
+ *     amqp://guest:guest@…#namespace#4#1s   a namespace on a RabbitMQ server, its partitions, and
+ *                      how long server and process wait for a sign of life
  */
 import { join } from 'node:path';
 import type { BusOptions } from 'malote';
@@ -28,10 +29,20 @@ export function sqliteIn(folder: string): Arena {
   return { engine, leaseMs: 300, isAtomic: true, isFenced: true, passing: ['ENGINE_BUSY'] };
 }
 
+export interface RabbitmqArena {
+  readonly partitions?: number;
+  /** What stands still is noticed soon: also a process that a crowded machine keeps waiting. */
+  readonly heartbeat?: '1s' | '60s';
+}
+
 /** Here a lease is the connection, and its time only how long a call waits for the server. */
-export function rabbitmqAt(url: string, namespace: string, partitions: number = 4): Arena {
+export function rabbitmqAt(
+  url: string,
+  namespace: string,
+  { partitions = 4, heartbeat = '1s' }: RabbitmqArena = {},
+): Arena {
   return {
-    engine: `${url}#${namespace}#${partitions}`,
+    engine: `${url}#${namespace}#${partitions}#${heartbeat}`,
     leaseMs: 10_000,
     isAtomic: false,
     isFenced: false,
@@ -41,6 +52,6 @@ export function rabbitmqAt(url: string, namespace: string, partitions: number = 
 
 export function engineAt(name: string): BusOptions<never>['engine'] {
   if (!/^amqps?:/.test(name)) return sqlite(name);
-  const [url = '', namespace = '', partitions] = name.split('#');
-  return rabbitmq(url, { namespace, partitions: Number(partitions), heartbeat: '1s' });
+  const [url = '', namespace = '', partitions, heartbeat] = name.split('#');
+  return rabbitmq(url, { namespace, partitions: Number(partitions), heartbeat: heartbeat as '1s' });
 }

@@ -63,7 +63,8 @@ interface Played {
 }
 
 async function play(server: Server, name: string, kills: ReadonlySet<number>): Promise<Played> {
-  const { engine } = rabbitmqAt(server.url, name, 8);
+  // Kills end connections at once; a crowded machine ends none, which would move what they hold.
+  const { engine } = rabbitmqAt(server.url, name, { partitions: 8, heartbeat: '60s' });
   const histories = join(temporaryFolder(), 'histories');
   mkdirSync(histories);
   const bus = createBus({ engine: engineAt(engine), logger: false });
