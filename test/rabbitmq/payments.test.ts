@@ -1,7 +1,7 @@
 /**
  * Payments before customers, on RabbitMQ alone: 1,000 payments before and among the registrations
  * of their customers, over four processes that are killed at random. How often the server delivers
- * a payment is counted by the server itself.
+ * a payment, and how often a partition changes hands, is counted by the server itself.
  */
 import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
@@ -25,16 +25,24 @@ const processes = 4;
 const steps = 50;
 const pollMs = 50;
 const timeout = 240_000;
-/** Once from its queue; once more, where it makes room for others while it waits. */
+/**
+ * Once from its queue; once more, where it makes room for others while it waits, or was at work
+ * when its owner died; and once where it came in the moment in which its partition was let go.
+ */
 const mostDeliveries = 3;
 
 overRabbitmq((server) => {
   test('1,000 payments wait for their customers, and none is delivered more than three times', {
     timeout,
   }, async () => {
-    const { most, runs } = await play(server(), 'calm', new Set());
+    const { deliveries, handOvers, runs } = await play(server(), 'calm', new Set());
 
-    assert.ok(most <= mostDeliveries, `a payment was delivered ${most} times`);
+    assert.deepEqual(above(deliveries, handOvers), []);
+    assert.deepEqual(
+      new Set(handOvers.values()),
+      new Set([0]),
+      'each has its owner from first to last',
+    );
     assert.deepEqual(new Set(runs.values()), new Set([1]), 'each is processed once');
   });
 
@@ -43,21 +51,35 @@ overRabbitmq((server) => {
   }, async () => {
     const random = seededRandom(41);
     const kills = new Set(Array.from({ length: 8 }, () => Math.floor(random() * steps)));
-    const { most, total, runs } = await play(server(), 'killed', kills);
+    const { deliveries, handOvers, runs } = await play(server(), 'killed', kills);
 
-    // A death, and the return of a process, move what they held: each time by up to three steps.
-    const moves = 2 * kills.size;
-    assert.ok(most <= mostDeliveries * (1 + moves), `a payment was delivered ${most} times`);
-    assert.ok(total <= mostDeliveries * payments, `there were ${total} deliveries`);
+    assert.deepEqual(above(deliveries, handOvers), []);
+    // A death, and the return of a process, hand a partition over once at the most.
+    assert.ok(Math.max(...handOvers.values()) <= 2 * kills.size, 'partitions go round and round');
     assert.equal(runs.size, payments);
   });
 });
 
+/** Whoever takes a partition over is given what waits in it once: what was delivered more often. */
+function above(
+  deliveries: Played['deliveries'],
+  handOvers: Played['handOvers'],
+): (Delivered & { readonly handOvers: number })[] {
+  return [...deliveries.values()]
+    .map((one) => ({ ...one, handOvers: handOvers.get(one.partition)! }))
+    .filter((one) => one.count > mostDeliveries + one.handOvers);
+}
+
+interface Delivered {
+  readonly count: number;
+  readonly partition: number;
+}
+
 interface Played {
-  /** How often the server delivered the payment that it delivered most. */
-  readonly most: number;
-  /** And all of them. */
-  readonly total: number;
+  /** How often the server delivered each payment, and from which partition. */
+  readonly deliveries: ReadonlyMap<string, Delivered>;
+  /** How often each partition changed hands since the first payment. */
+  readonly handOvers: ReadonlyMap<number, number>;
   /** How often each was processed. */
   readonly runs: ReadonlyMap<string, number>;
 }
@@ -82,6 +104,7 @@ async function play(server: Server, name: string, kills: ReadonlySet<number>): P
     await bus.subscribe('payments', PaymentRequested);
     await Promise.all(Array.from({ length: processes }, (_, place) => start(place)));
     await untilShared(bus);
+    const first = await tap.epochs();
     const random = seededRandom(17);
     for (const step of stepsOf(random)) {
       await publish(bus, step);
@@ -92,10 +115,12 @@ async function play(server: Server, name: string, kills: ReadonlySet<number>): P
       await start(place);
     }
     await untilDone(bus, histories);
+    const last = await tap.epochs();
     const deliveries = await tap.counts();
-    const most = Math.max(...deliveries.values());
-    const total = [...deliveries.values()].reduce((sum, one) => sum + one, 0);
-    return { most, total, runs: examine(histories, { name, kills: kills.size, deliveries }) };
+    const handOvers = new Map(
+      [...last].map(([index, epoch]) => [index, epoch - first.get(index)!]),
+    );
+    return { deliveries, handOvers, runs: examine(histories, { name, handOvers, deliveries }) };
   } finally {
     await fleet.end();
     await bus.stop();
@@ -161,12 +186,12 @@ function timesOf(histories: string, subscription: string): Map<string, number[]>
 
 interface About {
   readonly name: string;
-  readonly kills: number;
-  readonly deliveries: ReadonlyMap<string, number>;
+  readonly handOvers: Played['handOvers'];
+  readonly deliveries: Played['deliveries'];
 }
 
 /** Fails where a payment came before its customer; answers how often each was processed. */
-function examine(histories: string, { name, kills, deliveries }: About): Map<string, number> {
+function examine(histories: string, { name, handOvers, deliveries }: About): Map<string, number> {
   assert.equal(deliveries.size, payments, 'the server has told of every payment');
   const registered = timesOf(histories, 'customers');
   const runs = new Map<string, number>();
@@ -179,52 +204,91 @@ function examine(histories: string, { name, kills, deliveries }: About): Map<str
     runs.set(customer, times.length);
   }
   const repeated = [...runs.values()].filter((count) => count > 1).length;
-  const total = [...deliveries.values()].reduce((sum, one) => sum + one, 0);
-  const most = Math.max(...deliveries.values());
+  const counts = [...deliveries.values()].map(({ count }) => count);
+  const total = counts.reduce((sum, one) => sum + one, 0);
+  const most = Math.max(...counts);
   waits.sort((a, b) => a - b);
   const medianMs = waits[waits.length >> 1]! / 1_000;
   console.log(
-    `${name}: ${kills} kills, ${runs.size} processed, ${repeated} of them again, ${total} ` +
-      `deliveries (${most} at most), ${medianMs.toFixed(1)} ms from registered to processed`,
+    `${name}: partitions handed over ${[...handOvers.values()].join(', ')} times, ` +
+      `${runs.size} processed, ${repeated} of them again, ${total} deliveries (${most} at most), ` +
+      `${medianMs.toFixed(1)} ms from registered to processed`,
   );
   return runs;
 }
 
 interface Tap {
-  /** How often the server delivered each payment until now, by its id. */
-  counts(): Promise<ReadonlyMap<string, number>>;
+  /** How often each partition was taken until now. */
+  epochs(): Promise<ReadonlyMap<number, number>>;
+  /** What the server delivered of each payment, by its id. The last that is asked. */
+  counts(): Promise<ReadonlyMap<string, Delivered>>;
   close(): Promise<void>;
 }
 
 /** The server's own trace of what it delivers to anybody. */
 async function openTap(server: Server): Promise<Tap> {
-  const counts = new Map<string, number>();
+  const counts = new Map<string, Delivered>();
+  const epochs = new Map<number, number>();
   const model = await amqp.connect(server.url);
   const channel = await model.createConfirmChannel();
   const { queue } = await channel.assertQueue('', { exclusive: true });
   await channel.bindQueue(queue, 'amq.rabbitmq.trace', 'deliver.#');
-  let last = (): void => {};
+  let caughtUp = (): void => {};
   await channel.consume(
     queue,
     (message) => {
-      if (message?.properties.messageId === 'last') return last();
-      const { properties } = message!.properties.headers as {
-        readonly properties: { readonly type?: string; readonly message_id?: string };
-      };
-      const { type, message_id: id = '' } = properties;
-      if (type === PaymentRequested.name) counts.set(id, (counts.get(id) ?? 0) + 1);
+      if (message?.properties.messageId === 'mark') return caughtUp();
+      const { partition, type, id, epoch } = tracedOf(message!);
+      if (partition === null) return;
+      if (type === PaymentRequested.name) {
+        counts.set(id, { partition, count: (counts.get(id)?.count ?? 0) + 1 });
+      } else epochs.set(partition, Math.max(epoch, epochs.get(partition) ?? 0));
     },
     { noAck: true },
   );
   await server.ctl('trace_on');
+  const catchUp = async (): Promise<void> => {
+    const seen = new Promise<void>((resolve) => (caughtUp = resolve));
+    channel.sendToQueue(queue, Buffer.from(''), { messageId: 'mark' });
+    await seen;
+  };
   return {
+    async epochs() {
+      await catchUp();
+      return new Map(epochs);
+    },
     async counts() {
       await server.ctl('trace_off');
-      const seen = new Promise<void>((resolve) => (last = resolve));
-      channel.sendToQueue(queue, Buffer.from(''), { messageId: 'last' });
-      await seen;
+      await catchUp();
       return counts;
     },
     close: () => model.close(),
   };
+}
+
+interface Traced {
+  /** Null: of no partition of the payments. */
+  readonly partition: number | null;
+  readonly type: string | undefined;
+  readonly id: string;
+  /** Of the token by which a partition is taken; else 0. */
+  readonly epoch: number;
+}
+
+function tracedOf({ fields, properties }: amqp.ConsumeMessage): Traced {
+  const traced = (properties.headers as { readonly properties: TracedProperties }).properties;
+  const note = JSON.parse(traced.headers?.['malote-note'] ?? '{}') as { readonly epoch?: number };
+  const index = /\.q\.payments\/[ps](\d+)$/.exec(fields.routingKey)?.[1];
+  return {
+    partition: index === undefined ? null : Number(index),
+    type: traced.type,
+    id: traced.message_id ?? '',
+    epoch: note.epoch ?? 0,
+  };
+}
+
+interface TracedProperties {
+  readonly type?: string;
+  readonly message_id?: string;
+  readonly headers?: { readonly 'malote-note'?: string };
 }

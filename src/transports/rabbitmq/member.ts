@@ -197,7 +197,8 @@ async function passOn(state: State, hold: Hold): Promise<void> {
 
 function rebalance(state: State): void {
   if (!state.isJoined || state.member.isLeaving) return;
-  const owned = taken(state);
+  // What has changed hands most stays: so what waits is given to as few as possible.
+  const owned = taken(state).toSorted((a, b) => b.partition!.epoch - a.partition!.epoch);
   for (const hold of owned.slice(shareOf(state))) release(hold);
   state.member.context.look();
 }
