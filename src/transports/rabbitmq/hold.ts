@@ -21,6 +21,7 @@ import type { Host, Lease, Outgoing, Sink } from '../../transport/transport.ts';
 import { ackPlace, type AckBook, type Place } from './ack-book.ts';
 import type { Clerk, Verdict } from './clerk.ts';
 import type { FactBook } from './facts.ts';
+import { heardOf } from './heard.ts';
 import { placeIndexOf, workHash, type Names } from './names.ts';
 import type { Presence } from './presence.ts';
 import type { Publisher } from './publisher.ts';
@@ -331,9 +332,8 @@ function sendCopy(source: Source, entry: Entry): Promise<void> {
   const { hold, message, acceptedAt } = source;
   const { member, partition } = hold;
   const { context, registered } = member;
-  const heard = new Map(source.heard);
   // Of one that is at work, the ledger that lists it counts when this process dies.
-  if (entry.lease === null) heard.set(context.session, context.clerk.number);
+  const own: Heard[] = entry.lease === null ? [[context.session, context.clerk.number]] : [];
   const note: CopyNote = {
     kind: 'copy',
     version: source.version,
@@ -345,7 +345,7 @@ function sendCopy(source: Source, entry: Entry): Promise<void> {
     heldUntil: entry.state === 'retrying' ? entry.readyAt : 0,
     story: entry.story,
     needs: entry.needs,
-    heard: [...heard].slice(-8),
+    heard: heardOf(source.heard, own),
     returned: source.returned,
   };
   const index = partition?.index ?? sideIndexOf(member, message);

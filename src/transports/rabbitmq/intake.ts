@@ -10,6 +10,7 @@ import { storyOf, type Entry, type Step } from '../../transport/lane-table.ts';
 import type { Need } from '../../transport/transport.ts';
 import { ackPlace, type Place } from './ack-book.ts';
 import type { Verdict } from './clerk.ts';
+import { heardOf } from './heard.ts';
 import { delay, isDelayed, takePlaceOf } from './delayed.ts';
 import { isStillDead } from './dead.ts';
 import { isLater, lookAtDead, type Letter } from './dead-look.ts';
@@ -264,7 +265,7 @@ export function arrivalOf(
     story: copy?.story ?? null,
   };
   if (verdict !== null) {
-    source.heard = [...source.heard, ...verdict.heard];
+    source.heard = heardOf(source.heard, verdict.heard);
     // What stood behind the head of its lane ran only if the acks of all before it were lost.
     const isHead = key === null || (hold.table.byKey.get(key)?.size ?? 0) === 0;
     if (verdict.suspicion !== 'none' && isHead) suspect(past, verdict.suspicion, step);
