@@ -13,6 +13,7 @@ import { overRabbitmq } from './over-rabbitmq.ts';
 import { outside } from './outside.ts';
 
 const timeout = 60_000;
+const workers = ['first', 'second'];
 
 interface Row {
   readonly queue: string;
@@ -37,12 +38,26 @@ const rows: readonly Row[] = [
   { queue: 'registry', holds: nothing },
   { queue: 'ledgers', holds: nothing },
   { queue: 'in.told', holds: nothing },
+  { queue: 'session.<id>', holds: nothing },
 ];
 
 overRabbitmq((server) => {
   const all = namespaces(server);
 
+  /** Those of sessions belong to their connections: only on the server itself are they deleted. */
+  async function dropSessions(prefix: string): Promise<void> {
+    const own = `[Q || Q <- rabbit_amqqueue:list(), string:prefix(
+      element(4, amqqueue:get_name(Q)), <<"${prefix}">>) =/= nomatch]`;
+    const one = 'rabbit_amqqueue:delete(Q, false, false, <<"operator">>)';
+    const deleted = await server().ctl('eval', `[${one} || Q <- ${own}].`);
+    assert.ok(deleted.split('ok').length > workers.length, deleted);
+  }
+
   async function drop(queue: string): Promise<void> {
+    if (queue.endsWith('<id>')) {
+      await dropSessions(queue.replace('<id>', ''));
+      return;
+    }
     const channel = await all.model.createChannel();
     await channel.deleteQueue(queue);
     await channel.close();
@@ -55,9 +70,8 @@ overRabbitmq((server) => {
       await them.close();
       await subject.remove?.();
     });
-    const names = ['first', 'second'];
-    const told = listenTo(...names);
-    await using load = await startLoad({ subject, them, told, names });
+    const told = listenTo(...workers);
+    await using load = await startLoad({ subject, them, told, names: workers });
     const isCertain = (job: Job): boolean => job.isAfter || !row.holds(job);
     const dropping: Promise<void>[] = [];
     let wavesAfter = 0;
@@ -87,6 +101,10 @@ overRabbitmq((server) => {
       load.disorder((job) => !row.holds(job)),
       [],
     );
+    if (row.queue === 'session.<id>') {
+      const noticed = told.all.filter((one) => one.kind === 'engine-trouble');
+      assert.ok(noticed.length >= workers.length, 'each begins anew, and says so');
+    }
     // A server that was at work on the queue may fail with it, and end the connection.
     const passing = ['ENGINE_UNREACHABLE', 'ENGINE_FAILED', 'INDETERMINATE'];
     for (const one of told.all) {
