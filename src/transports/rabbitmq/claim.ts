@@ -54,9 +54,13 @@ export function claimAll(member: Member, claiming: Claiming): Handing[] {
  */
 export function handOut(batches: readonly Handing[], listed: Promise<unknown>): void {
   for (const handing of batches) {
-    const runs = leasesOf(handing.batch);
     const isCareful = (run: readonly Delivery[]): boolean =>
       run.some(({ tag }) => handing.member.sources.get(tag)?.isCareful === true);
+    if (!isCareful(handing.batch)) {
+      deliverAfter(handing, [listed]);
+      continue;
+    }
+    const runs = leasesOf(handing.batch);
     const later = runs.filter(isCareful).flat();
     const now = runs.filter((run) => !isCareful(run)).flat();
     if (now.length > 0) deliverAfter({ ...handing, batch: now }, [listed]);

@@ -89,8 +89,9 @@ function put(
 function placed({ names, limits, registry }: Outlet, message: Outgoing, now: number): Sending {
   const { topic, key, delayMs } = message;
   const { partitions } = registry;
-  const index = placeIndexOf(message, partitions);
-  const place = delayMs > 0 ? `@${index}` : key === null ? '-' : String(index);
+  const isShared = delayMs === 0 && key === null;
+  const index = isShared ? '-' : placeIndexOf(message, partitions);
+  const place = delayMs > 0 ? `@${index}` : String(index);
   const routed = routingKey(topic, partitions, place);
   const exchange = exchangeFor(names, delayMs, limits) ?? names.exchange;
   return sendingOf({ exchange, key: routed, message, acceptedAt: now });
@@ -177,11 +178,10 @@ function isFull(
     depth = { known: 0, added: 0, isLooking: false, lookedAt: Number.NEGATIVE_INFINITY };
     depths.set(name, depth);
   }
-  const now = systemClock.monotonic();
-  const open = sight();
-  if (!depth.isLooking && open !== null && now - depth.lookedAt > freshMs) {
-    depth.isLooking = true;
-    void look(depth, registered, open);
+  if (!depth.isLooking && systemClock.monotonic() - depth.lookedAt > freshMs) {
+    const open = sight();
+    depth.isLooking = open !== null;
+    if (open !== null) void look(depth, registered, open);
   }
   if (depth.known + depth.added >= spec.maxDepth) return true;
   depth.added += 1;

@@ -49,10 +49,12 @@ export interface Settling {
 }
 
 export function settlePlain(batch: readonly Settlement[], memberOf: MemberOf): SettleOutcome[] {
+  let step: Step | null = null;
   return batch.map(({ delivery }) => {
     const found = find(memberOf, delivery);
     if (found === null) return 'lease-lost';
-    acknowledge(found);
+    step ??= found.member.context.step();
+    acknowledge(found, step);
     return 'settled';
   });
 }
@@ -151,7 +153,7 @@ function apply(settlement: Settlement, found: Found, stored: Promise<unknown>[])
   const step = member.context.step();
   switch (settlement.kind) {
     case 'ack':
-      acknowledge(found);
+      acknowledge(found, step);
       return 'settled';
     case 'retry':
       retry(table, entry, settlement, step);
@@ -176,8 +178,8 @@ function keepState({ hold, source, entry }: Found): Promise<void> {
   return hold.partition === null ? moveAway(source, entry) : keep(source, entry);
 }
 
-function acknowledge({ member, hold, source, entry }: Found): void {
-  ack(hold.table, entry, member.context.step());
+function acknowledge({ member, hold, source, entry }: Found, step: Step): void {
+  ack(hold.table, entry, step);
   member.doneCount += 1;
   finish(source);
 }
@@ -274,26 +276,25 @@ function stampOf(now: number, { nextNumber, session }: Context): string {
 }
 
 function find(memberOf: MemberOf, delivery: Delivery): Found | null {
-  const found = sourceOf(memberOf, delivery);
-  if (found === null) return null;
-  const entry = heldEntry(found.hold.table, delivery);
-  return entry === null ? null : { ...found, entry };
+  const source = sourceOf(memberOf, delivery);
+  if (source === null) return null;
+  return foundOf(source, heldEntry(source.hold.table, delivery));
 }
 
 /** The same, also for a delivery whose turn in its lane has not come yet. */
 function findHeld(memberOf: MemberOf, delivery: Delivery): Found | null {
-  const found = sourceOf(memberOf, delivery);
-  const entry = found?.source.entry ?? null;
-  if (found === null || entry?.lease?.id !== delivery.lease.id) return null;
-  return { ...found, entry };
+  const source = sourceOf(memberOf, delivery);
+  const entry = source?.entry ?? null;
+  if (source === null || entry?.lease?.id !== delivery.lease.id) return null;
+  return foundOf(source, entry);
 }
 
-function sourceOf(
-  memberOf: MemberOf,
-  { subscription, tag }: Delivery,
-): Omit<Found, 'entry'> | null {
-  const member = memberOf(subscription);
-  const source = member?.sources.get(tag);
-  if (member === undefined || source === undefined || !source.hold.isOpen) return null;
-  return { member, hold: source.hold, source };
+function foundOf(source: Source, entry: Entry | null): Found | null {
+  const { hold } = source;
+  return entry === null ? null : { member: hold.member, hold, source, entry };
+}
+
+function sourceOf(memberOf: MemberOf, { subscription, tag }: Delivery): Source | null {
+  const source = memberOf(subscription)?.sources.get(tag);
+  return source === undefined || !source.hold.isOpen ? null : source;
 }
