@@ -76,10 +76,11 @@ interface Kept {
   readonly process: string;
   /** Of the last entry. */
   number: number;
-  readonly hashes: Set<number>;
   keptAt: number;
   /** What it was told with, not acknowledged: the next clerk is given it. */
   readonly messages: ConsumeMessage[];
+  /** What these list together, once somebody has asked. */
+  hashes: ReadonlySet<number> | null;
 }
 
 interface Answer {
@@ -111,7 +112,7 @@ export async function startClerk(options: ClerkOptions): Promise<Clerk> {
     write({ after, added, removed }) {
       number = options.nextNumber();
       const continued = after === null ? {} : { after, removed: removed.length };
-      const body = Buffer.from(new Float64Array([...removed, ...added]).buffer);
+      const body = Buffer.from(new Float64Array(removed.concat(added)).buffer);
       return send({ session, process, number, ...continued }, body);
     },
     async ask(questions) {
@@ -176,10 +177,11 @@ function renewLedgers(
   ledgers: ReadonlyMap<string, Kept>,
 ): void {
   const oldest = systemClock.monotonic() - longestUnacked();
-  for (const { session, process, number, hashes, keptAt } of ledgers.values()) {
+  for (const kept of ledgers.values()) {
+    const { session, process, number, keptAt } = kept;
     if (keptAt > oldest) continue;
     const headers = { session, process, number };
-    const body = Buffer.from(new Float64Array(hashes).buffer);
+    const body = Buffer.from(new Float64Array(hashesOf(kept)).buffer);
     const properties = { messageId: newId(), persistent: false, headers };
     publisher.put({ exchange: '', key: names.ledgers, body, properties }, ignore);
   }
@@ -192,31 +194,26 @@ function keep(ledgers: Map<string, Kept>, channel: Channel, message: ConsumeMess
   const headers = message.properties.headers as Readonly<Record<string, unknown>>;
   const session = String(headers['session']);
   const number = Number(headers['number']);
-  const { after, removed } = headers;
   const before = ledgers.get(session);
   if (before !== undefined && before.number > number) {
     channel.ack(message);
     return;
   }
-  const hashes = numbersOf(message.content);
   const process = String(headers['process']);
   // Nothing comes between the entries of a session; should one be missing all the same, what the
   // others say still holds.
   const kept =
-    typeof after === 'number' && before !== undefined
+    typeof headers['after'] === 'number' && before !== undefined
       ? before
-      : { session, process, number, hashes: new Set<number>(), keptAt: 0, messages: [] };
+      : { session, process, number, keptAt: 0, messages: [], hashes: null };
   if (kept !== before) for (const old of before?.messages ?? []) channel.ack(old);
-  for (const hash of hashes.splice(0, typeof removed === 'number' ? removed : 0)) {
-    kept.hashes.delete(hash);
-  }
-  for (const hash of hashes) kept.hashes.add(hash);
   kept.number = number;
   kept.keptAt = systemClock.monotonic();
   kept.messages.push(message);
+  kept.hashes = null;
   // In the order in which they were heard from.
   ledgers.delete(session);
-  if (kept.hashes.size > 0) ledgers.set(session, kept);
+  if (listOf(message).added.length > 0 || hashesOf(kept).size > 0) ledgers.set(session, kept);
   else drop(kept, channel);
   if (ledgers.size <= mostLedgers) return;
   const [oldest] = ledgers.values();
@@ -238,20 +235,38 @@ function judge(
   const listing: Heard[] = [];
   for (const ledger of ledgers.values()) {
     // Whoever asks is alive: its own ledger accuses nobody.
-    if (ledger.session === asker || !ledger.hashes.has(hash)) continue;
+    if (ledger.session === asker || !hashesOf(ledger).has(hash)) continue;
     listing.push([ledger.session, ledger.number]);
     if ((counted.get(ledger.session) ?? -1) < ledger.number) last = ledger;
   }
   if (last === null) return { suspicion: 'none', heard: listing };
   let together = 0;
-  for (const { process, hashes } of ledgers.values()) {
-    if (process === last.process) together += hashes.size;
+  for (const ledger of ledgers.values()) {
+    if (ledger.process === last.process) together += hashesOf(ledger).size;
   }
   return { suspicion: together === 1 ? 'alone' : 'beside', heard: listing };
 }
 
-function numbersOf(content: Buffer): number[] {
+/** Put together when it is asked for: most ledgers are replaced before anybody asks. */
+function hashesOf(kept: Kept): ReadonlySet<number> {
+  if (kept.hashes !== null) return kept.hashes;
+  const hashes = new Set<number>();
+  for (const message of kept.messages) {
+    const { removed, added } = listOf(message);
+    for (const hash of removed) hashes.delete(hash);
+    for (const hash of added) hashes.add(hash);
+  }
+  kept.hashes = hashes;
+  return hashes;
+}
+
+function listOf({ content, properties }: ConsumeMessage): {
+  readonly removed: Float64Array;
+  readonly added: Float64Array;
+} {
   const { buffer, byteOffset, byteLength } = content;
-  const copy = buffer.slice(byteOffset, byteOffset + byteLength);
-  return [...new Float64Array(copy as ArrayBuffer)];
+  const all = new Float64Array(buffer.slice(byteOffset, byteOffset + byteLength));
+  const { removed } = properties.headers as Readonly<Record<string, unknown>>;
+  const from = typeof removed === 'number' ? removed : 0;
+  return { removed: all.subarray(0, from), added: all.subarray(from) };
 }

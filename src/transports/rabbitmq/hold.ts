@@ -22,15 +22,13 @@ import { ackPlace, type AckBook, type Place } from './ack-book.ts';
 import type { Clerk, Verdict } from './clerk.ts';
 import type { FactBook } from './facts.ts';
 import { heardOf } from './heard.ts';
-import { placeIndexOf, workHash, type Names } from './names.ts';
+import { placeIndexOf, type Names } from './names.ts';
 import type { Presence } from './presence.ts';
 import type { Publisher } from './publisher.ts';
 import { createRecent, type Recent } from './recent.ts';
 import type { Registered } from './registry.ts';
 import { mostRecent, type Settings } from './settings.ts';
 import {
-  identityOf,
-  publishedAs,
   sendingOf,
   type Arrived,
   type CopyNote,
@@ -93,6 +91,8 @@ export interface Member {
   readonly consumers: Set<Consumer>;
   readonly holds: Set<Hold>;
   readonly sources: Map<number, Source>;
+  /** What a message is called in ledgers, by its identity. */
+  readonly hashOf: (identity: string) => number;
   ingress: Ingress | null;
   isForgotten: boolean;
   isLeaving: boolean;
@@ -271,14 +271,14 @@ export interface SourceOptions {
 
 export function createSource(hold: Hold, options: SourceOptions): Source {
   const { place, order } = options;
-  const { message, acceptedAt, note, redelivered } = options.arrived;
+  const { message, identity, acceptedAt, note, redelivered } = options.arrived;
   const copy = note?.kind === 'copy' ? note : null;
   const source: Source = {
     tag: hold.member.context.nextNumber(),
     hold,
     message,
     acceptedAt,
-    identity: identityOf(message),
+    identity,
     hash: Number.NaN,
     isListed: false,
     isKeyed: isKeyed(hold, options),
@@ -307,10 +307,6 @@ function isKeyed({ partition, book, member }: Hold, options: SourceOptions): boo
   if (partition === null || message.key === null) return false;
   if (note?.kind === 'copy') return note.isKeyed;
   return (place !== null && place.book === book) || member.registered.spec.order === 'key';
-}
-
-export function hashOf({ registered }: Member, identity: string): number {
-  return workHash(`${registered.name}\n${identity}`);
 }
 
 /** Which partition's side queue holds a message back. */
@@ -367,7 +363,7 @@ export async function store(context: Context, send: () => Promise<void>): Promis
 export function finish(source: Source): void {
   const { hold, place } = source;
   source.isDone = true;
-  if (hold.partition !== null) hold.recent.add(publishedAs(source));
+  if (hold.partition !== null) hold.recent.add(source);
   hold.member.sources.delete(source.tag);
   // A copy on its way is acknowledged when it comes.
   if (!source.isCopying) forgetIdentity(source);

@@ -16,7 +16,6 @@ import { isStillDead } from './dead.ts';
 import { isLater, lookAtDead, type Letter } from './dead-look.ts';
 import {
   createSource,
-  hashOf,
   keep,
   takeCopy,
   type Hold,
@@ -27,13 +26,7 @@ import {
 } from './hold.ts';
 import { goesAway, sendAway } from './overflow.ts';
 import { isShutBy, livingOf } from './redrive.ts';
-import {
-  identityOf,
-  publishedAs,
-  type CopyNote,
-  type OpenNote,
-  type ShutNote,
-} from './wire-format.ts';
+import { identityOf, type CopyNote, type OpenNote, type ShutNote } from './wire-format.ts';
 
 /** Takes one in, behind everything that came before. */
 export function takeIn(hold: Hold, incoming: Incoming): void {
@@ -105,8 +98,8 @@ export async function verdictsOn(
   const verdicts = new Map<Incoming, Verdict>();
   if (again.length === 0) return verdicts;
   const answers = await member.context.clerk.ask(
-    again.map(({ arrived: { message, note } }) => ({
-      hash: hashOf(member, identityOf(message)),
+    again.map(({ arrived: { identity, note } }) => ({
+      hash: member.hashOf(identity),
       heard: note?.kind === 'copy' ? note.heard : [],
     })),
   );
@@ -134,9 +127,8 @@ function wasOut({ byIdentity }: Hold, { arrived }: Incoming): boolean {
 /** A message of the partition's main queue. */
 export const takeMain: Taker = (hold, incoming, verdict) => {
   const { arrived, place } = incoming;
-  const { message } = arrived;
+  const { message, identity } = arrived;
   const { heldBack } = hold.partition!;
-  const identity = identityOf(message);
   if (!arrived.redelivered) heldBack.clear();
   const known = hold.byIdentity.get(identity);
   if (known !== undefined && known.delayed !== null) takePlaceOf(known);
@@ -187,12 +179,12 @@ function leave(hold: Hold, incoming: Incoming): void {
 
 /** It is here, or this very publish of it was done here. */
 function isKnown({ byIdentity, recent }: Hold, arrived: Incoming['arrived']): boolean {
-  return byIdentity.has(identityOf(arrived.message)) || recent.has(publishedAs(arrived));
+  return byIdentity.has(arrived.identity) || recent.has(arrived);
 }
 
 /** It was done here already. A dead letter that comes back is done anew. */
 function isRepeated({ recent }: Hold, { incoming, note }: Stored): boolean {
-  return note.returned === null && recent.has(publishedAs(incoming.arrived));
+  return note.returned === null && recent.has(incoming.arrived);
 }
 
 function takeShut({ partition }: Hold, note: ShutNote, place: Place): void {
@@ -211,8 +203,8 @@ interface Stored {
 
 function takeStored(hold: Hold, stored: Stored): void {
   const { incoming, note, verdict } = stored;
-  const { message } = incoming.arrived;
-  const known = hold.byIdentity.get(identityOf(message));
+  const { message, identity } = incoming.arrived;
+  const known = hold.byIdentity.get(identity);
   const isReturning = note.returned !== null && note.isKeyed;
   const isLate = note.epoch !== null && note.epoch < hold.partition!.epoch;
   if (isLate) ackPlace(incoming.place);
@@ -334,7 +326,8 @@ async function openWhole(hold: Hold, key: string): Promise<void> {
 function returningOf(hold: Hold, letter: Letter): Returning {
   const { message, acceptedAt } = letter;
   const note = livingOf(hold.member.context.host, letter, { isKeyed: true });
-  const arrived = { message, acceptedAt, dueAt: 0, note, redelivered: false };
+  const identity = identityOf(message);
+  const arrived = { message, identity, acceptedAt, dueAt: 0, note, redelivered: false };
   return { source: createSource(hold, { arrived, place: null, order: 0 }), arrived };
 }
 

@@ -24,23 +24,24 @@ export interface Ledger {
 const mostContinued = 32;
 
 export function createLedger(hashOf: (source: Source) => number): Ledger {
-  let listed: Source[] = [];
+  const listed: Source[] = [];
   let last: number | null = null;
   let continued = 0;
   let told = 0;
 
   function takeOff(): number[] {
     const removed: number[] = [];
-    const left: Source[] = [];
+    let left = 0;
     for (const source of listed) {
       if (isOut(source)) {
-        left.push(source);
+        listed[left] = source;
+        left += 1;
         continue;
       }
       source.isListed = false;
       removed.push(source.hash);
     }
-    listed = left;
+    listed.length = left;
     return removed;
   }
 

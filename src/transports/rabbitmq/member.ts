@@ -7,6 +7,7 @@ import { systemClock } from '../../clock.ts';
 import { closeChannel } from './driver.ts';
 import type { Context, Consumer, Hold, Member } from './hold.ts';
 import { openIngress } from './ingress.ts';
+import { workHashAfter } from './names.ts';
 import { dropHold, letGo, standBy, type Turns } from './partition.ts';
 import type { Registered } from './registry.ts';
 import { openGate } from './relief.ts';
@@ -54,6 +55,7 @@ export function join(
     consumers: new Set(consumers),
     holds: new Set(),
     sources: new Map(),
+    hashOf: workHashAfter(`${registered.name}\n`),
     ingress: null,
     isForgotten: false,
     isLeaving: false,

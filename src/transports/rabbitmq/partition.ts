@@ -41,7 +41,7 @@ import {
 } from './intake.ts';
 import { relieve, takeNew } from './relief.ts';
 import { longestTakeOverMs } from './settings.ts';
-import { arrivedOf, identityOf, recordOf, type CopyNote, type OpenNote } from './wire-format.ts';
+import { arrivedOf, recordOf, type CopyNote, type OpenNote } from './wire-format.ts';
 
 /** What the owner of the balance decides. */
 export interface Turns {
@@ -169,7 +169,7 @@ async function load(hold: Hold, backlog: readonly Incoming[]): Promise<void> {
   }
   for (const one of messages) {
     partition.nextOrder = Math.max(partition.nextOrder, copyOf(one)?.order ?? 0);
-    if (versionOf(one) > 0) partition.heldBack.add(identityOf(one.arrived.message));
+    if (versionOf(one) > 0) partition.heldBack.add(one.arrived.identity);
   }
   let moved = 0;
   for (const one of inOrder(messages)) if (await takeHeld(hold, one, verdicts)) moved += 1;
@@ -256,12 +256,11 @@ function newestOf(backlog: readonly Incoming[]): {
   const newest = new Map<string, Incoming>();
   const records: Incoming[] = [];
   for (const one of backlog) {
-    const { note, message } = one.arrived;
+    const { note, identity } = one.arrived;
     if (note !== null && note.kind !== 'copy') {
       records.push(one);
       continue;
     }
-    const identity = identityOf(message);
     const before = newest.get(identity);
     if (before === undefined || versionOf(one) > versionOf(before)) {
       if (before !== undefined) ackPlace(before.place);

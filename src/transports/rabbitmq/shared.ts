@@ -28,7 +28,7 @@ import {
 } from './hold.ts';
 import { arrivalOf, enter, nextOrder, takeIn } from './intake.ts';
 import { nextChange, type Change, type Feed, type Room } from './shared-window.ts';
-import { arrivedOf, identityOf, sendingOf } from './wire-format.ts';
+import { arrivedOf, sendingOf } from './wire-format.ts';
 
 export interface Shared {
   readonly hold: Hold;
@@ -280,7 +280,7 @@ function takeShared(hold: Hold, incoming: Incoming, verdict: Verdict | null): vo
   const { context, registered } = member;
   const { arrived, place } = incoming;
   const { message, dueAt } = arrived;
-  if (hold.byIdentity.has(identityOf(message))) {
+  if (hold.byIdentity.has(arrived.identity)) {
     ackPlace(place);
     return;
   }

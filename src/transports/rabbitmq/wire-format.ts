@@ -43,6 +43,8 @@ export const header = {
 /** What arrived, as the engine goes on with it. */
 export interface Arrived {
   readonly message: Outgoing;
+  /** See {@link identityOf}. */
+  readonly identity: string;
   readonly acceptedAt: number;
   /** Not to be delivered before. */
   readonly dueAt: number;
@@ -206,10 +208,12 @@ export function arrivedOf(
     typeof contentType === 'string' && /^(text\/|application\/json)/.test(contentType);
   const noteAt = numberOf(headers[header.noteAt]);
   const body = noteAt === undefined ? content : content.subarray(0, noteAt);
+  const id = textOf(headers[header.id]) ?? textOf(messageId) ?? '';
+  const topic = textOf(type) ?? '';
   return {
     message: {
-      id: textOf(headers[header.id]) ?? textOf(messageId) ?? '',
-      topic: textOf(type) ?? '',
+      id,
+      topic,
       body: hasText ? body.toString('utf8') : new Uint8Array(body),
       headers: textOf(headers[header.own]),
       key: textOf(headers[header.key]),
@@ -217,6 +221,7 @@ export function arrivedOf(
       dedupe: [],
       facts: factsOf(headers[header.facts]),
     },
+    identity: identityOf({ topic, id }),
     acceptedAt,
     dueAt,
     note: noteOf(
@@ -229,14 +234,6 @@ export function arrivedOf(
 /** Tells one message from another in a partition, whatever copies of it there are. */
 export function identityOf({ topic, id }: Pick<Outgoing, 'topic' | 'id'>): string {
   return `${topic}\n${id}`;
-}
-
-/**
- * One publish among those of one id: every copy of it says when it was accepted, and whoever
- * publishes under the same id once more is accepted later.
- */
-export function publishedAs(of: Pick<Arrived, 'message' | 'acceptedAt'>): string {
-  return `${identityOf(of.message)} ${of.acceptedAt}`;
 }
 
 function noteOf(value: unknown): Note | null {

@@ -13,7 +13,7 @@ import { claimAll, handOut, wantsSilence, promoteAll, type Handing } from './cla
 import { startClerk, type Clerk } from './clerk.ts';
 import { factsInStore, factsOnStream, type FactBook, type FactBookOptions } from './facts.ts';
 import { hearKept } from './ingress-kept.ts';
-import { hashOf, type Consumer, type Context, type Source } from './hold.ts';
+import type { Consumer, Context, Source } from './hold.ts';
 import { createLedger, type Ledger } from './ledger.ts';
 import type { Wire } from './line.ts';
 import { join, type Membership } from './member.ts';
@@ -109,7 +109,7 @@ export async function startWork(options: WorkOptions): Promise<Work> {
     turn: 0,
     dueAt: Number.POSITIVE_INFINITY,
     dueTimer: null,
-    ledger: createLedger(({ hold, identity }) => hashOf(hold.member, identity)),
+    ledger: createLedger(({ hold, identity }) => hold.member.hashOf(identity)),
   };
   await Promise.all([facts.begin(), hearKept(options)]).catch((error: unknown) => {
     facts.end();
@@ -189,13 +189,15 @@ function writeLedger({ context, ledger }: State, batches: readonly Handing[]): P
   return written;
 }
 
-function* sourcesOf(batches: readonly Handing[]): Iterable<Source> {
+function sourcesOf(batches: readonly Handing[]): Source[] {
+  const sources: Source[] = [];
   for (const { member, batch } of batches) {
     for (const { tag } of batch) {
       const source = member.sources.get(tag);
-      if (source !== undefined) yield source;
+      if (source !== undefined) sources.push(source);
     }
   }
+  return sources;
 }
 
 function armDue(state: State, step: Step): void {
