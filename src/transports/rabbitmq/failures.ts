@@ -74,6 +74,11 @@ function certificateTrouble(error: unknown): string | null {
 export function callFailure(error: unknown, doing: string): MaloteError {
   if (error instanceof MaloteError) return error;
   const said = messageOf(error);
+  // A stream says the second, as a failed precondition, until the server has started its replica.
+  if (/down or inaccessible|does not have a replica on the local node/i.test(said)) {
+    const sentence = `${doing}: the server is still starting, or stops (${said})`;
+    return new MaloteError('ENGINE_UNREACHABLE', sentence, { cause: error });
+  }
   if (/PRECONDITION.FAILED|inequivalent arg/i.test(said)) {
     return new MaloteError(
       'ENGINE_MISMATCH',
@@ -89,10 +94,6 @@ export function callFailure(error: unknown, doing: string): MaloteError {
         'with the namespace',
       { cause: error },
     );
-  }
-  if (/down or inaccessible/i.test(said)) {
-    const sentence = `${doing}: the server is still starting, or stops (${said})`;
-    return new MaloteError('ENGINE_UNREACHABLE', sentence, { cause: error });
   }
   if (/feature flag/i.test(said)) {
     return new MaloteError(
