@@ -55,8 +55,11 @@ export interface MessageView {
    * the journal kept `all` of it.
    */
   readonly key: string | null;
-  /** Attempts spent so far. */
-  readonly attempts: number;
+  /**
+   * Attempts spent so far. Null of a message that is done or cancelled where the engine knows no
+   * more than that, as SQLite does, unless the journal keeps `all`.
+   */
+  readonly attempts: number | null;
   /** When it was published. */
   readonly acceptedAt: number;
   /** When a scheduled or retrying message becomes ready. */
@@ -67,7 +70,8 @@ export interface MessageView {
   readonly reason: DeadReason | null;
   /**
    * With the journal on: what happened to it beyond the ordinary, with `all` everything since it
-   * was accepted; oldest first, the latest 100.
+   * was accepted; oldest first, the latest 100. Of a message that is done or cancelled SQLite has
+   * it with `all` alone.
    */
   readonly history: readonly JournalEntry[];
 }

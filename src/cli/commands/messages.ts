@@ -28,7 +28,7 @@ type Entry = MessageView['history'][number];
 function life(view: MessageView): string[] {
   const { topic, id, subscription, state, key, reason, attempts, waitingFor, readyAt } = view;
   const facts = [
-    `attempts ${attempts}`,
+    ...(attempts === null ? [] : [`attempts ${attempts}`]),
     ...(key === null ? [] : [`key ${key}`]),
     ...(waitingFor.length === 0 ? [] : [`waits for ${waitingFor.join(', ')}`]),
     ...(readyAt === null ? [] : [`ready at ${time(readyAt)}`]),
@@ -38,7 +38,7 @@ function life(view: MessageView): string[] {
     subscription === outbox
       ? `${id}: ${state === 'dead' ? 'dead in the outbox' : 'in the outbox, waits for the relay'}`
       : `${topic} ${id}: ${state} in ${subscription ?? 'no subscription yet'}`,
-    `  ${facts.join(', ')}`,
+    ...(facts.length === 0 ? [] : [`  ${facts.join(', ')}`]),
     `  ${time(view.acceptedAt)}  accepted`,
     ...view.history
       .filter(isOfHandler)

@@ -160,6 +160,31 @@ export const lives: readonly ConformanceCase[] = [
     },
   },
   {
+    id: 'life-attempts',
+    promise: 'G16',
+    title: 'a done message is shown with the attempts it took, or with none told',
+    needs: { lookup: true, dedupe: true },
+    async run(harness) {
+      for (const options of [{ keepDoneMs }, {}, { journal: 'off' as const }]) {
+        const { connection, consumer } = await harness.start(options);
+        const id = `m ${JSON.stringify(options)}`;
+        await connection.publish({ id, key: id, dedupe: [id] });
+        await connection.settled(retry(await consumer.one(), 0));
+        await connection.settled(retry(await consumer.one(), 0));
+        await connection.settled(ack(await consumer.one()));
+
+        const views = await connection.store.get(id);
+        const told = views.map(({ state, attempts }) => [state, attempts]);
+        if ('keepDoneMs' in options) assert.deepEqual(told, [['done', 3]]);
+        for (const [state, attempts] of told) {
+          assert.equal(state, 'done', id);
+          assert.ok(attempts === 3 || attempts === null, `${id}: ${attempts} attempts`);
+        }
+        await connection.close();
+      }
+    },
+  },
+  {
     id: 'life-untold',
     promise: 'G16',
     title: 'with the journal off, a message is shown as it stands, and nothing of its history',

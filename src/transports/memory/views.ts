@@ -37,7 +37,8 @@ export function viewOf(
 }
 
 export function cancelledView(before: MessageView, step: Step): MessageView {
-  const cancelled = { at: step.now, event: 'cancelled', attempt: before.attempts } as const;
+  const attempt = before.attempts ?? 0;
+  const cancelled = { at: step.now, event: 'cancelled', attempt } as const;
   const history =
     step.keepDoneMs === 0
       ? before.history

@@ -46,6 +46,31 @@ test('what befell a message stays beside its row, and goes with it; its failures
   assert.deepEqual(countsOf(bench), [0, 0, 0]);
 });
 
+test('how often a done message ran is told where its row is kept, and else not at all', async () => {
+  const bench = sqliteBench();
+  for (const [kept, expected] of [
+    [undefined, null],
+    [keepDoneMs, 2],
+  ] as const) {
+    const process = await bench.open(kept);
+    await process.subscribe();
+    const id = `m ${kept}`;
+    await process.publish({ id, key: 'k', dedupe: [id] });
+    const consumer = process.consume();
+    const [first] = await consumer.take(1);
+    await process.settle(retry(first!));
+    const [again] = await consumer.take(1);
+    await process.settle(ack(again!));
+
+    const views = await process.transport.store.get(id);
+    assert.deepEqual(
+      views.map(({ state, attempts }) => [state, attempts]),
+      [['done', expected]],
+    );
+    await process.transport.close();
+  }
+});
+
 test('who keeps exceptions removes what others wrote of a message that it acks', async () => {
   const bench = sqliteBench();
   const keeping = await bench.open(keepDoneMs);

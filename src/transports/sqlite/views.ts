@@ -166,7 +166,10 @@ function viewsOfKept(session: Session, id: string, now: number): MessageView[] {
   });
 }
 
-/** Messages that named something to be recognised by are remembered after they are gone. */
+/**
+ * Messages that named something to be recognised by are remembered after they are gone; how often
+ * they ran is not.
+ */
 function viewsOfGone(session: Session, id: string, alive: readonly MessageView[]): MessageView[] {
   const seen = session.views.seen.get(id);
   if (seen === undefined) return [];
@@ -177,14 +180,13 @@ function viewsOfGone(session: Session, id: string, alive: readonly MessageView[]
     alive.some(({ subscription }) => subscription === name);
   if (has(null)) return [];
   if (cancelled.includes(noSubscription)) {
-    return [view(topic, { id, state: 'cancelled', acceptedAt })];
+    return [view(topic, { id, state: 'cancelled', attempts: 0, acceptedAt })];
   }
   return [...session.ledger.topology.byNumber.values()]
     .filter((subscription) => hadIt(subscription, { topic, sequence }) && !has(subscription.name))
     .map(({ name, number }) => {
       const state = cancelled.includes(number) ? 'cancelled' : 'done';
-      const attempts = state === 'done' ? 1 : 0;
-      return view(topic, { id, subscription: name, state, attempts, acceptedAt });
+      return view(topic, { id, subscription: name, state, attempts: null, acceptedAt });
     });
 }
 
