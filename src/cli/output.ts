@@ -9,7 +9,7 @@
 import { once } from 'node:events';
 import { styleText } from 'node:util';
 import { systemClock } from '../clock.ts';
-import { aligned, columnsOf, cut, type Fold, folded, type Kind } from './table.ts';
+import { aligned, columnsOf, cut, type Fold, folded, type Heads, type Kind } from './table.ts';
 
 export type Columns<Item> = readonly (readonly [
   title: string,
@@ -79,11 +79,13 @@ export function createOutput(json: boolean): Output {
 
   async function table<Item>(pages: Pages<Item>, { columns, none }: Listing<Item>): Promise<void> {
     const titles = columns.map(([title]) => title);
-    const heads = { titles, kinds: columns.map(([, , kind]) => kind ?? 'text') };
+    const heads: Heads = { titles, kinds: columns.map(([, , kind]) => kind ?? 'text') };
     let folds: readonly Fold[] = [];
     for await (const page of counted(pages)) {
       if (page.length === 0) continue;
-      const rows = page.map((item) => columns.map(([, cell]) => plain(cell(item))).map(brief));
+      const rows = page.map((item) =>
+        columns.map(([, cell], at) => brief(plain(cell(item)), at, heads)),
+      );
       const isFirst = folds.length === 0;
       if (isFirst) folds = folded(columnsOf([titles, ...rows]), heads, roomOf(process.stdout));
       for (const [at, fold] of folds.entries()) {
@@ -152,12 +154,13 @@ function roomOf({ isTTY, columns }: NodeJS.WriteStream): number {
   return isTTY ? columns : 0;
 }
 
-/** An id of 36 characters is whole. */
 const longestCell = 48;
 const longestLastCell = 120;
 
-function brief(cell: string, at: number, row: readonly string[]): string {
-  return cut(cell, at === row.length - 1 ? longestLastCell : longestCell);
+/** An id stands first, and is whole. */
+function brief(cell: string, at: number, { kinds, titles }: Heads): string {
+  if (at === 0 || kinds[at] !== 'text') return cell;
+  return cut(cell, at === titles.length - 1 ? longestLastCell : longestCell);
 }
 
 /** Bold on a terminal; not in a pipe, not with NO_COLOR. */
@@ -185,6 +188,20 @@ function toJson(value: unknown): string {
 /** An instant as people read it. */
 export function time(ms: number | null): string {
   return ms === null ? '-' : new Date(ms).toISOString();
+}
+
+/** The same in a table: at a terminal without the present year, and to the second. */
+export function timeInTable(ms: number | null): string {
+  const whole = time(ms);
+  if (ms === null || !process.stdout.isTTY) return whole;
+  return shortened(whole, time(systemClock.now()));
+}
+
+/** `11-28 18:41:03Z`; of another year than the present one `2025-11-28 18:41:03Z`. */
+export function shortened(instant: string, present: string): string {
+  const isOfThisYear = instant.slice(0, 5) === present.slice(0, 5);
+  const seconds = instant.replace('T', ' ').replace(/\.\d+Z$/, 'Z');
+  return isOfThisYear ? seconds.slice(5) : seconds;
 }
 
 /** The first of some names, and how many more there are. */

@@ -1,12 +1,12 @@
 /**
  * How rows become lines. Figures stand to the right. In a pipe nothing is cut to a width. At a
- * terminal a row fits its width: the widest texts are cut first, none below its title, and what has
- * too many columns even so is folded: shown as several tables, each of which begins with the first
- * column. That one is never cut: it is what one copies.
+ * terminal a row fits its width: long texts are cut, as far as they can be read, and what does not
+ * fit even so is folded: shown as several tables, each of which begins with the first column. That
+ * one, figures, and what is whole or not at all (a time, a reason) are never cut.
  */
 
-/** A figure stands to the right of its column. */
-export type Kind = 'text' | 'figure';
+/** A figure stands to the right of its column. Of these, a text alone may be cut. */
+export type Kind = 'text' | 'whole' | 'figure';
 
 export interface Heads {
   readonly titles: readonly string[];
@@ -22,8 +22,10 @@ export interface Fold {
 }
 
 const gap = '  ';
-/** What is left of a text, where there is more of it, in a table that is folded anyway. */
-const legible = 10;
+/** So much of a text is shown before another table is begun for it: a name, or a UUID. */
+const legible = 36;
+/** The same of the last text, which is prose. */
+const legibleProse = 24;
 
 /**
  * The tables that rows are shown as.
@@ -34,24 +36,30 @@ const legible = 10;
 export function folded(wanted: readonly number[], heads: Heads, room: number): readonly Fold[] {
   const columns = [...wanted.keys()];
   if (room === 0) return [{ columns, widths: wanted, cuts: false }];
-  const least = wanted.map((width, at) => (mayGive(at, heads) ? heads.titles[at]!.length : width));
-  const groups = widthOf(least) <= room ? [columns] : grouped(wanted, heads, room);
+  const least = wanted.map((_, at) => readable(at, wanted, heads));
+  const groups = widthOf(least) <= room ? [columns] : grouped(wanted[0]!, least, room);
   return groups.map((group) => {
     const widths = fitted(wanted, heads, { group, room });
     return { columns: group, widths, cuts: true };
   });
 }
 
+/** The least width of a column in which one can read what it says. */
+function readable(at: number, wanted: readonly number[], { titles, kinds }: Heads): number {
+  if (!mayGive(at, kinds)) return wanted[at]!;
+  const most = at === titles.length - 1 ? legibleProse : legible;
+  return Math.max(titles[at]!.length, Math.min(wanted[at]!, most));
+}
+
 /** As many columns to a table as fit and can be read, the first one in all of them. */
-function grouped(wanted: readonly number[], heads: Heads, room: number): number[][] {
+function grouped(first: number, least: readonly number[], room: number): number[][] {
   const groups: number[][] = [];
   let left = 0;
-  for (const at of [...wanted.keys()].slice(1)) {
-    const readable = Math.max(heads.titles[at]!.length, Math.min(wanted[at]!, legible));
-    const needed = gap.length + (mayGive(at, heads) ? readable : wanted[at]!);
+  for (const at of [...least.keys()].slice(1)) {
+    const needed = gap.length + least[at]!;
     if (groups.length === 0 || needed > left) {
       groups.push([0]);
-      left = room - wanted[0]!;
+      left = room - first;
     }
     groups.at(-1)!.push(at);
     left -= needed;
@@ -66,13 +74,14 @@ function fitted(
   { group, room }: { readonly group: readonly number[]; readonly room: number },
 ): readonly number[] {
   const widths = group.map((at) => wanted[at]!);
+  const floors = group.map((at) => readable(at, wanted, heads));
+  const titles = group.map((at) =>
+    mayGive(at, heads.kinds) ? heads.titles[at]!.length : Infinity,
+  );
   let left = room - widthOf(widths);
   for (; left < 0; left += 1) {
-    const widest = widths.reduce((most, width, at) => {
-      const gives = mayGive(group[at]!, heads) && width > heads.titles[group[at]!]!.length;
-      return gives && (most === 0 || width >= widths[most]!) ? at : most;
-    }, 0);
-    if (widest === 0) return widths;
+    const widest = widestAbove(floors, widths) ?? widestAbove(titles, widths);
+    if (widest === undefined) return widths;
     widths[widest]! -= 1;
   }
   const last = widths.length - 1;
@@ -80,8 +89,14 @@ function fitted(
   return widths;
 }
 
-function mayGive(at: number, { kinds }: Heads): boolean {
-  return at > 0 && kinds[at] !== 'figure';
+/** Where the widest stands among those that are wider than their floors. */
+function widestAbove(floors: readonly number[], widths: readonly number[]): number | undefined {
+  const above = [...widths.keys()].filter((at) => widths[at]! > floors[at]!);
+  return above.toSorted((a, b) => widths[a]! - widths[b]! || a - b).at(-1);
+}
+
+function mayGive(at: number, kinds: Heads['kinds']): boolean {
+  return at > 0 && kinds[at] === 'text';
 }
 
 function widthOf(widths: readonly number[]): number {
@@ -97,7 +112,7 @@ export function aligned(
   const cells = columns.map((at, place) => {
     const [cell = '', width = 0] = [row[at], widths[place]];
     if (kinds[at] === 'figure') return cell.padStart(width);
-    return (cuts && at > 0 ? cut(cell, width) : cell).padEnd(width);
+    return (cuts && mayGive(at, kinds) ? cut(cell, width) : cell).padEnd(width);
   });
   return cells.join(gap).trimEnd();
 }

@@ -10,13 +10,14 @@ import { commands } from '../../src/cli/commands.ts';
 import { nameOf } from '../../src/cli/command.ts';
 import { MaloteError } from 'malote';
 import { temporaryFolder } from '../support/temporary-folder.ts';
-import { blocksOf, stepsOf, timeless } from '../support/walk.ts';
+import { atEighty, blocksOf, stepsOf, timeless } from '../support/walk.ts';
 import { ended, entry, nodeArguments } from './project.ts';
+import { hasTerminal } from './terminal.ts';
 
 const page = readFileSync('docs/cli.md', 'utf8');
 const folder = temporaryFolder();
 
-test('the walk goes as it is shown', { timeout: 120_000 }, async () => {
+test.runIf(hasTerminal)('the walk goes as it is shown', { timeout: 120_000 }, async () => {
   const [config = '', worker = ''] = blocksOf(page, 'ts');
   project(config, worker);
   const working = spawn(process.execPath, [...nodeArguments, 'worker.ts'], {
@@ -63,11 +64,11 @@ function project(config: string, worker: string): void {
 async function shell(line: string): Promise<string> {
   const path = [join(folder, 'node_modules/.bin'), process.env['PATH']].join(delimiter);
   const { FORCE_COLOR: _, ...env } = process.env;
-  const child = spawn('/bin/sh', ['-c', line], {
+  const child = spawn('/bin/sh', ['-c', atEighty(line)], {
     cwd: folder,
-    env: { ...env, PATH: path },
+    env: { ...env, PATH: path, NO_COLOR: '1', TERM: 'xterm' },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const { stdout, stderr } = await ended(child);
-  return timeless(stdout + stderr);
+  return timeless(stdout.replaceAll('\r\n', '\n') + stderr);
 }

@@ -79,7 +79,10 @@ test.runIf(hasTerminal)('at a terminal a row fits, and its id is whole', async (
     lines.map(() => true),
     list.shown,
   );
-  assert.match(lines[1]!, /…$/);
+  assert.ok(
+    list.shown.split('\r\n').some((line) => / RangeError: x+…$/.test(line)),
+    list.shown,
+  );
 });
 
 test.runIf(hasTerminal).each([
@@ -102,6 +105,19 @@ test.runIf(hasTerminal).each([
       title,
     );
 });
+
+test.runIf(hasTerminal).each([80, 120])(
+  'at %i columns times and reasons are whole',
+  async (columns) => {
+    const args = ['dead', 'list', '--limit', '3'];
+    const list = atTerminal(args, { cwd, columns, env: { NO_COLOR: '1' } });
+
+    assert.equal(await list.ended, 0);
+    const died = list.shown.match(/ (\d{4}-)?\d\d-\d\d \d\d:\d\d:\d\dZ( |\r)/g) ?? [];
+    const reasons = list.shown.match(/ attempts-exhausted( |\r)/g) ?? [];
+    assert.deepEqual([died.length, reasons.length], [3, 3], list.shown);
+  },
+);
 
 test('a list stops at its limit and says that there is more', async () => {
   const { stdout, stderr } = await malote(['dead', 'list', '--limit', '501', '--json'], { cwd });

@@ -8,14 +8,15 @@ import { afterEach, test } from 'vitest';
 import { freePort } from '../support/free-port.ts';
 import { plainEnvironment } from './program.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
-import { blocksOf, stepsOf, timeless } from '../support/walk.ts';
+import { atEighty, blocksOf, stepsOf, timeless } from '../support/walk.ts';
+import { hasTerminal } from '../cli/terminal.ts';
 
 const folder = temporaryFolder();
 const page = readFileSync('docs/tutorial.md', 'utf8');
 let service: ChildProcess | null = null;
 afterEach(stop);
 
-test('the walk goes as it is shown', { timeout: 240_000 }, async () => {
+test.runIf(hasTerminal)('the walk goes as it is shown', { timeout: 240_000 }, async () => {
   const port = await freePort();
   const environment = {
     ...plainEnvironment(),
@@ -52,7 +53,8 @@ test('the walk goes as it is shown', { timeout: 240_000 }, async () => {
     const awaited = paceless(output.trim());
     let seen = '';
     for (let left = looks ? 60 : 1; left > 0 && seen !== awaited; left -= 1) {
-      seen = asShown(await outputOf(run(line))).trim();
+      const isLook = line.startsWith('npm run -s malote');
+      seen = asShown(await outputOf(run(isLook ? atEighty(line) : line))).trim();
     }
     assert.equal(seen, awaited, line);
   }
@@ -86,7 +88,7 @@ async function outputOf({ stdout, stderr }: ChildProcess): Promise<string> {
       return text;
     }),
   );
-  return `${data}${words?.replaceAll(/^npm .*\n/gm, '')}`;
+  return `${data?.replaceAll('\r\n', '\n')}${words?.replaceAll(/^npm .*\n/gm, '')}`;
 }
 
 async function stop(): Promise<void> {

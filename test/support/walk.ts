@@ -23,5 +23,11 @@ export function stepsOf(block: string): Step[] {
 }
 
 export function timeless(text: string): string {
-  return text.replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME');
+  return text.replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z|\d\d-\d\d [\d:]+Z/g, 'TIME');
+}
+
+/** The same command at a terminal of 80 columns, as `script` of util-linux makes it. */
+export function atEighty(line: string): string {
+  const inner = `stty cols 80 -echo; ${line}`.replaceAll("'", `'\\''`);
+  return `script -qec '${inner}' /dev/null`;
 }

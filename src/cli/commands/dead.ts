@@ -3,7 +3,7 @@
 import { type DeadLetter, MaloteError } from '../../index.ts';
 import { type Command, requireOutboxAlone } from '../command.ts';
 import { framesOfApplication } from '../frames.ts';
-import { time } from '../output.ts';
+import { time, timeInTable } from '../output.ts';
 import { pageOptions, pagesOf } from '../pages.ts';
 import { selectionOf, selectionOptions } from '../selection.ts';
 
@@ -41,9 +41,9 @@ export const deadList: Command = {
         ['TYPE', ({ topic }) => topic],
         ['SUBSCRIPTION', (one) => one.subscription],
         ['KEY', ({ key }) => key ?? '-'],
-        ['REASON', ({ reason }) => reason],
+        ['REASON', ({ reason }) => reason, 'whole'],
         ['ATTEMPTS', ({ attempts }) => String(attempts), 'figure'],
-        ['DIED', ({ diedAt }) => time(diedAt)],
+        ['DIED', ({ diedAt }) => timeInTable(diedAt), 'whole'],
         ['FAILURE', ({ lastFailure }) => brief(lastFailure)],
       ],
     });

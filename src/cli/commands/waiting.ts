@@ -2,7 +2,7 @@
 
 import { optionInvalid } from '../../errors.ts';
 import type { Command } from '../command.ts';
-import { time } from '../output.ts';
+import { timeInTable } from '../output.ts';
 import { pageOptions, pagesOf } from '../pages.ts';
 
 export const waiting: Command = {
@@ -31,8 +31,8 @@ export const waiting: Command = {
         ['SUBSCRIPTION', (one) => one.subscription],
         ['KEY', ({ key }) => key ?? '-'],
         ['WAITS FOR', ({ waitingFor }) => waitingFor.join(', ')],
-        ['SINCE', ({ acceptedAt }) => time(acceptedAt)],
-        ['UNTIL', ({ deadlineAt }) => time(deadlineAt)],
+        ['SINCE', ({ acceptedAt }) => timeInTable(acceptedAt), 'whole'],
+        ['UNTIL', ({ deadlineAt }) => timeInTable(deadlineAt), 'whole'],
       ],
     });
     return 'done';
