@@ -78,6 +78,33 @@ group('an error is kept with', () => {
     assert.match(describe(failure), /…\nat x/);
   });
 
+  test('the frames of the application, without those of malote and of Node.js', () => {
+    const own = 'at book (file:///srv/app/ledger.ts:9:1)';
+    const library = 'at query (file:///srv/app/node_modules/pg/client.js:1:1)';
+    const malote = 'at run (file:///srv/app/node_modules/malote/dist/runtime/attempt.js:144:24)';
+    const windows = 'at run (C:\\app\\node_modules\\malote\\dist\\runtime\\attempt.js:144:24)';
+    const node = 'at process.processTicksAndRejections (node:internal/process/task_queues:105:5)';
+    const nameless = 'at async node:internal/main/run_main_module:36:49';
+    const promise = 'at new Promise (<anonymous>)';
+    const stackOf = (...frames: readonly string[]): readonly string[] | undefined => {
+      const error = new Error('x', { cause: new Error('y') });
+      error.stack = ['Error: x', ...frames.map((frame) => `    ${frame}`)].join('\n');
+      (error.cause as Error).stack = error.stack.replace('x', 'y');
+      const { stack, cause } = failureOf(error);
+      assert.equal(cause?.stack, stack);
+      return stack?.split('\n');
+    };
+
+    assert.deepEqual(stackOf(library, own, malote, node, nameless), [library, own]);
+    assert.deepEqual(stackOf(node, windows, own, malote), [own]);
+    assert.deepEqual(stackOf(own, promise, ...Array.from({ length: 30 }, () => malote), library), [
+      own,
+      promise,
+      library,
+    ]);
+    assert.deepEqual(stackOf(malote, promise, node), [malote, promise, node], 'there is no other');
+  });
+
   test('ten frames at most', () => {
     const error = new Error('deep');
     const frames = Array.from({ length: 30 }, (_, index) => `    at f${index} (a.ts:1:1)`);

@@ -85,8 +85,18 @@ function stackOf(error: Error, message: string, longest: number): Pick<Failure, 
     .map((line) => line.trim())
     .filter((line) => line.startsWith('at '));
   if (frames.length === 0) return {};
-  return { stack: cut(frames.slice(0, maxFrames).join('\n'), longest) };
+  return { stack: cut(worthReading(frames).slice(0, maxFrames).join('\n'), longest) };
 }
+
+/** Without those of malote and of Node.js, where others say where the application was. */
+function worthReading(frames: readonly string[]): readonly string[] {
+  const others = frames.filter((frame) => !isInside.test(frame));
+  return others.some((frame) => !isNowhere.test(frame)) ? others : frames;
+}
+
+const isInside = /[/\\]node_modules[/\\]malote[/\\]|[ (]node:/;
+/** `at new Promise (<anonymous>)`, `at async Promise.all (index 0)`. */
+const isNowhere = /<anonymous>\)?$|\(index \d+\)$/;
 
 function causeOf(error: Error, depth: number): Pick<Failure, 'cause'> {
   const { cause, errors } = error as { readonly cause?: unknown; readonly errors?: unknown };

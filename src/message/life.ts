@@ -24,7 +24,7 @@ export interface Failure {
   readonly message: string;
   /** Such as that of a `MaloteError`, of Node's errors, of a driver's. */
   readonly code?: string;
-  /** Where it was thrown: at most 10 frames, one a line. */
+  /** Where it was thrown: at most 10 frames, one a line, without malote's own and Node's. */
   readonly stack?: string;
   /** What it was caused by, at most three deep. */
   readonly cause?: Failure;

@@ -2,7 +2,6 @@
 
 import { type DeadLetter, MaloteError } from '../../index.ts';
 import { type Command, requireOutboxAlone } from '../command.ts';
-import { framesOfApplication } from '../frames.ts';
 import { time, timeInTable } from '../output.ts';
 import { pageOptions, pagesOf } from '../pages.ts';
 import { selectionOf, selectionOptions } from '../selection.ts';
@@ -105,7 +104,7 @@ function brief(given: Failure | null): string {
 function failure(before: string, given: Failure): string[] {
   return [
     `${before}${brief(given)}`,
-    ...framesOfApplication(given.stack ?? '').map((frame) => `    ${frame}`),
+    ...(given.stack?.split('\n') ?? []).map((frame) => `    ${frame}`),
     ...(given.cause === undefined ? [] : failure('  caused by: ', given.cause)),
   ];
 }
