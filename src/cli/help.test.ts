@@ -2,14 +2,24 @@
 import assert from 'node:assert/strict';
 import { test } from 'vitest';
 import { commands } from './commands.ts';
-import { help } from './help.ts';
+import { questionOf } from './commands/redrive.ts';
+import { help, narrowest } from './help.ts';
 
-/** As most terminals open. */
-const narrowest = 80;
-
-test('help fits a narrow terminal, but for its examples', () => {
+test('help fits a narrow terminal, its examples too', () => {
   const pages = [commands, ...commands.map((one) => [one])].map(help);
   const lines = pages.flatMap((page) => page.split('\n'));
-  const wide = lines.filter((line) => line.length > narrowest && !line.startsWith('  malote '));
+  const wide = lines.filter((line) => line.length > narrowest);
   assert.deepEqual(wide, []);
+});
+
+test('an example that is wrapped is, to a shell, the command that it was', () => {
+  for (const command of commands) {
+    const page = help([command]).replaceAll(/ \\\n +/g, ' ');
+    for (const example of command.examples) assert.ok(page.includes(`  malote ${example}\n`));
+  }
+});
+
+test('one dead letter is asked about as one', () => {
+  assert.equal(questionOf(1, 'of ledger'), 'send back the one dead letter of ledger?');
+  assert.equal(questionOf(2_500, 'of s'), 'send back all 2,500 dead letters of s?');
 });

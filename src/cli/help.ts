@@ -35,9 +35,29 @@ function one(command: Command): string {
       ...options.map(([name, rule]) => [spelt(name, rule), rule.about]),
     ]),
     ...(command.examples.length === 0 ? [] : ['', 'Examples:', '']),
-    ...command.examples.map((example) => `  malote ${example}`),
+    ...command.examples.flatMap((example) => wrapped(`  malote ${example}`)),
     '',
   ].join('\n');
+}
+
+/** As most terminals open. */
+export const narrowest = 80;
+
+/** A command that can be copied as it stands: a line that is too long goes on before an option. */
+function wrapped(line: string): string[] {
+  const lines: string[] = [];
+  const [command = '', ...options] = line.split(/ (?=--)/);
+  let current = command;
+  for (const option of options) {
+    // Room for what says that it goes on.
+    if (`${current} ${option} \\`.length < narrowest) {
+      current += ` ${option}`;
+      continue;
+    }
+    lines.push(`${current} \\`);
+    current = `    ${option}`;
+  }
+  return [...lines, current];
 }
 
 function usage(command: Command): string {

@@ -48,7 +48,7 @@ async function run(argv: readonly string[], around: Surroundings): Promise<Endin
     return 'done';
   }
   if (parsed.kind === 'run') return await execute(parsed.command, parsed.given, around);
-  if (!parsed.asked && around.output.json) throw commandMissing(argv, parsed.about);
+  if (!parsed.asked && around.output.json) throw commandMissing(parsed.about);
   const stream = parsed.asked ? process.stdout : process.stderr;
   stream.write(help(parsed.about));
   return parsed.asked ? 'done' : 'usage';
@@ -66,8 +66,8 @@ function understood(argv: readonly string[], output: Output): Parsed | null {
   }
 }
 
-function commandMissing(argv: readonly string[], about: readonly Command[]): MaloteError {
-  const [word = ''] = argv;
+function commandMissing(about: readonly Command[]): MaloteError {
+  const [word = ''] = about[0]?.words ?? [];
   const names = about.map(nameOf).join(', ');
   return optionInvalid(`malote ${word}`, `completed to one of ${names}`, word);
 }

@@ -6,7 +6,10 @@
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
 
 if (major < 22 || (major === 22 && minor < 18)) {
-  process.stderr.write(`malote needs Node 22.18 or newer, this is ${process.versions.node}\n`);
+  const cure = 'npm install -D node@24 brings one, which npx malote then finds';
+  process.stderr.write(
+    `malote needs Node 22.18 or newer, this is ${process.versions.node}: ${cure}\n`,
+  );
   process.exitCode = 1;
 } else {
   const { main } = await import('./main.ts');

@@ -12,7 +12,8 @@ export type Parsed =
   | { readonly kind: 'version' };
 
 /** @throws MaloteError `OPTION_UNKNOWN`, `OPTION_INVALID` */
-export function parse(argv: readonly string[], commands: readonly Command[]): Parsed {
+export function parse(written: readonly string[], commands: readonly Command[]): Parsed {
+  const argv = commandFirst(written);
   const [first] = argv;
   if (first === undefined) return { kind: 'help', about: commands, asked: false };
   if (first === '--version') return { kind: 'version' };
@@ -26,6 +27,21 @@ export function parse(argv: readonly string[], commands: readonly Command[]): Pa
   if (Array.isArray(found)) return { kind: 'help', about: found, asked };
   if (asked) return { kind: 'help', about: [found], asked };
   return { kind: 'run', command: found, given: read(found, argv.slice(found.words.length)) };
+}
+
+/** What every command takes may stand before it: `malote --config FILE topics`. */
+function commandFirst(argv: readonly string[]): readonly string[] {
+  let leading = 0;
+  for (;;) {
+    const [name = '', value] = (argv[leading] ?? '').split('=', 2);
+    if (name !== '--json' && name !== '--config') break;
+    leading += name === '--config' && value === undefined ? 2 : 1;
+  }
+  const rest = argv.slice(leading);
+  const options = rest.findIndex((argument) => argument.startsWith('-'));
+  if (options === 0) return [...rest, ...argv.slice(0, leading)];
+  const end = options === -1 ? rest.length : options;
+  return [...rest.slice(0, end), ...argv.slice(0, leading), ...rest.slice(end)];
 }
 
 /** An option stands where a command must; one that no command has is itself the mistake. */

@@ -25,7 +25,10 @@ const words: readonly Omit<Mistake, 'status'>[] = [
   { args: ['redrive'], says: /did you mean "dead redrive"\?/ },
   { args: ['subscription'], says: /did you mean "subscriptions"\?/ },
   { args: ['list'], says: /did you mean "dead list"\?/ },
-  { args: ['--json', 'topics'], says: /given a command first/ },
+  { args: ['--json'], says: /given a command first/ },
+  { args: ['--config'], says: /given a command first/ },
+  { args: ['--limit', '1', 'waiting'], says: /given a command first/ },
+  { args: ['--json', 'topics', '--json'], says: /given once/ },
   { args: ['--frob'], says: /^malote has no option "frob"; known are help, version$/ },
   { args: ['--hlep'], says: /^malote has no option "hlep"; did you mean "help"\?$/ },
   { args: ['waiting', '--frob'], says: /^waiting has no option "frob"; known are .*for, / },
@@ -55,7 +58,12 @@ const uses: readonly Mistake[] = [
   { args: ['waiting', '--for', 'customer'], status: 2, says: /a fact, such as customer:5/ },
   { args: ['waiting', '--subscription', 'x'], status: 3, says: /no subscription "x".*NOT_FOUND/ },
   { args: ['dead', 'redrive'], status: 2, says: /ids or --subscription NAME, got nothing \(/ },
-  { args: ['dead', 'show', 'x'], status: 3, says: /"x" is not dead/ },
+  {
+    args: ['dead', 'show', 'x'],
+    status: 3,
+    says: /^malote: nothing is known of a message "x".*NOT_FOUND/,
+  },
+  { args: ['dead', 'redrive', 'x'], status: 3, says: /^malote: nothing is known of a message "x"/ },
   { args: ['publish', 'payment.requested', '{'], status: 2, says: /must be JSON.*DATA_INVALID/ },
   { args: ['publish', 'payment.requested', '{}'], status: 2, says: /an amount.*DATA_INVALID/ },
   { args: ['publish', 'payment.request', '1'], status: 3, says: /mean "payment.requested"\?/ },
@@ -128,13 +136,14 @@ describe('a configuration that cannot be used', () => {
     mkdirSync(below, { recursive: true });
 
     const here = await malote(['topics', '--json'], { cwd: below });
-    const named = await malote(['topics', '--json', '--config', join(cwd, 'malote.config.ts')], {
-      cwd: folder,
-    });
+    const file = join(cwd, 'malote.config.ts');
+    const named = await malote(['topics', '--json', '--config', file], { cwd: folder });
+    const before = await malote(['--config', file, '--json', 'topics'], { cwd: folder });
 
     assert.equal(here.status, 0, here.stderr);
     assert.equal(named.stdout, here.stdout);
-    assert.match(await refused(below, ['dead', 'show', 'x'], 3), /not dead/);
+    assert.equal(before.stdout, here.stdout);
+    assert.match(await refused(below, ['dead', 'show', 'x'], 3), /nothing is known/);
   });
 });
 

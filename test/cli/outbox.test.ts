@@ -128,9 +128,14 @@ describe('dead … --outbox', () => {
   });
 
   test('what is not dead there is not found', async () => {
-    const { status, stdout } = await malote(['dead', 'show', 'waiting', '--outbox'], { cwd });
+    const shown = await malote(['dead', 'show', 'waiting', '--outbox'], { cwd });
+    const sent = await malote(['dead', 'redrive', 'waiting', 'nope', '--outbox'], { cwd });
 
-    assert.deepEqual([status, stdout], [3, '']);
+    const standing = 'message "waiting" is not dead: it is in the outbox, where it waits';
+    assert.deepEqual([shown.status, shown.stdout], [3, '']);
+    assert.match(shown.stderr, new RegExp(`^malote: ${standing} `));
+    assert.deepEqual([sent.status, sent.stdout], [3, '']);
+    assert.match(sent.stderr, new RegExp(`^malote: ${standing} .*; nothing is known .* "nope"`));
   });
 
   test('redrive sends back one, some, all; and a script must say so', async () => {

@@ -1,7 +1,8 @@
 /** `malote dead list` and `show`: what failed for good, and why. */
 
-import { type DeadLetter, MaloteError } from '../../index.ts';
+import type { DeadLetter } from '../../index.ts';
 import { type Command, requireOutboxAlone } from '../command.ts';
+import { notDead } from '../not-dead.ts';
 import { time, timeInTable } from '../output.ts';
 import { pageOptions, pagesOf } from '../pages.ts';
 import { selectionOf, selectionOptions } from '../selection.ts';
@@ -56,14 +57,13 @@ export const deadShow: Command = {
   operands: [{ name: 'ID', about: 'the id of a message' }],
   options: { outbox: { about: 'in the outbox: what the engine refused' } },
   examples: ['dead show p-1'],
-  async run({ bus, given, output }) {
+  async run({ bus, config, given, output }) {
     const [id = ''] = given.operands;
     const { dead } = given.has('outbox') ? bus.outbox : bus;
     const letters = (await dead.get(id)).map(printable);
     await output.data(letters, () => letters.flatMap(story));
     if (letters.length > 0) return 'done';
-    const sentence = `message "${id}" is not dead; "malote messages show ${id}" tells what it is`;
-    throw new MaloteError('NOT_FOUND', sentence);
+    throw await notDead({ bus, config }, [id]);
   },
 };
 

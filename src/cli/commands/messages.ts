@@ -1,11 +1,9 @@
 /** `malote messages show ID`: the life of a message, in each subscription that has it. */
 
-import { MaloteError, type MessageView } from '../../index.ts';
+import type { MessageView } from '../../index.ts';
 import type { Command } from '../command.ts';
+import { outboxName, unknownMessage } from '../not-dead.ts';
 import { time } from '../output.ts';
-
-/** As the views of what waits there name it. */
-const outbox = 'malote.outbox';
 
 export const messagesShow: Command = {
   words: ['messages', 'show'],
@@ -18,8 +16,7 @@ export const messagesShow: Command = {
     const views = await bus.messages.get(id);
     await output.data(views, () => views.flatMap(life));
     if (views.length > 0) return 'done';
-    const sentence = `nothing is known of a message "${id}": never stored, or finished long ago`;
-    throw new MaloteError('NOT_FOUND', sentence);
+    throw unknownMessage(id);
   },
 };
 
@@ -35,7 +32,7 @@ function life(view: MessageView): string[] {
     ...(reason === null ? [] : [`reason ${reason}`]),
   ];
   return [
-    subscription === outbox
+    subscription === outboxName
       ? `${id}: ${state === 'dead' ? 'dead in the outbox' : 'in the outbox, waits for the relay'}`
       : `${topic} ${id}: ${state} in ${subscription ?? 'no subscription yet'}`,
     ...(facts.length === 0 ? [] : [`  ${facts.join(', ')}`]),

@@ -9,6 +9,7 @@ import { type Bus, MaloteError } from '../../index.ts';
 import { confirmed } from '../asking.ts';
 import { type Call, type Command, requireOutboxAlone } from '../command.ts';
 import type { Ending } from '../exit-code.ts';
+import { notDead } from '../not-dead.ts';
 import { type Output, paceOf } from '../output.ts';
 import { countOf } from '../pages.ts';
 import { selectionOf, selectionOptions } from '../selection.ts';
@@ -174,18 +175,21 @@ async function tellHowMany(which: Which, output: Output): Promise<Ending> {
   return 'done';
 }
 
-async function sendNamed(which: Named, { output }: Call): Promise<Ending> {
+async function sendNamed(which: Named, call: Call): Promise<Ending> {
   const redriven = await which.send();
-  await tellSent(redriven, output);
-  if (redriven > 0) return 'done';
-  throw new MaloteError('NOT_FOUND', 'none of these messages is dead');
+  if (redriven > 0) {
+    await tellSent(redriven, call.output);
+    return 'done';
+  }
+  // Who reads JSON has a document in any case.
+  await call.output.data({ redriven }, () => []);
+  throw await notDead(call, call.given.operands);
 }
 
 async function sendMany(which: Many, { given, output, interruption }: Call): Promise<Ending> {
   const dead = await which.dead();
   if (which.isAll && dead > 0 && !given.has('yes')) {
-    const count = dead.toLocaleString('en-US');
-    const answer = await confirmed(`send back all ${count} dead letters ${which.name}?`);
+    const answer = await confirmed(questionOf(dead, which.name));
     if (answer === null) throw unconfirmed(which.name);
     if (!answer) {
       output.words('none was sent back');
@@ -198,6 +202,12 @@ async function sendMany(which: Many, { given, output, interruption }: Call): Pro
   if (!signal.aborted) return 'done';
   output.words(`interrupted: ${redriven} are back, the others as they were; repeating it is safe`);
   return 'interrupted';
+}
+
+/** @param name - as it is said: `of ledger` */
+export function questionOf(dead: number, name: string): string {
+  if (dead === 1) return `send back the one dead letter ${name}?`;
+  return `send back all ${dead.toLocaleString('en-US')} dead letters ${name}?`;
 }
 
 /** A script reads the number alone. */
