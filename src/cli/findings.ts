@@ -108,7 +108,9 @@ function standing(one: SubscriptionView): Finding[] {
     ...(isIdle
       ? warning(`${name} holds ${stats.depth} and has no worker: start a process that consumes it`)
       : []),
-    ...(paused ? warning(`${name} is paused: it keeps what comes and delivers nothing`) : []),
+    ...(paused
+      ? warning(`${name} is paused: it delivers nothing until bus.subscriptions.resume('${name}')`)
+      : []),
     ...(blockedKeys.length > 0
       ? warning(
           `keys of ${name} stand still behind a dead letter (${few(blockedKeys)}): ` +

@@ -99,6 +99,26 @@ export const promisesInWords: Readonly<Record<PromiseId, string>> = {
   G16: 'what happens to messages can be seen',
 };
 
+interface PromiseOfStore {
+  readonly needs: 'dedupe' | 'coordination';
+  readonly withStore: string;
+  readonly without: string;
+}
+
+/** What an engine that cannot leaves to the store: kept by that, or not at all. */
+export const promisesOfStores: Readonly<Record<string, PromiseOfStore>> = {
+  G2: {
+    needs: 'dedupe',
+    withStore: 'yes, by the store',
+    without: 'no, it would be stored twice; a store remembers it',
+  },
+  G13: {
+    needs: 'coordination',
+    withStore: 'yes, by the store',
+    without: 'no, without a store bus.lock and bus.cache are refused',
+  },
+};
+
 /** What has a number and is promised by no engine: the others keep theirs. */
 export const notPromisedYet: Readonly<Record<string, string>> = {
   G15: 'a schedule publishes each of its messages once: no, schedules are not in this version',

@@ -186,11 +186,55 @@ describe('as a process', () => {
 
     const numbered = (text: string): string | undefined =>
       new RegExp(`^ +(\\d+) ${text}`, 'm').exec(stdout)?.[1];
-    const stored = numbered('A message that is published twice under one id is stored twice');
-    const joined = numbered('A publish can be part of a transaction of your own only where');
-    const recognised = `G2  a message that is published again is recognised`;
-    assert.match(stdout, new RegExp(`${recognised}: yes, but see ${stored} and ${joined}$`, 'm'));
+    const fencing = numbered('A process that stood still for too long may act');
+    const settling = numbered('What a handler publishes is stored before its message ends');
+    const given = 'G3 {2}every subscription is given each of its messages';
+    assert.match(stdout, new RegExp(`${given}: yes, but see ${fencing} and ${settling}$`, 'm'));
     assert.match(stdout, /G8 {2}what fails for good is kept as a dead letter: yes$/m);
+  });
+
+  const poor = `((all) => ({ ...all, capabilities: { ...all.capabilities, coordination: false } }))(
+    memory({ shape: 'partitions' }))`;
+
+  test.each([
+    {
+      name: 'alone',
+      rest: '',
+      G2: 'no, it would be stored twice; a store remembers it',
+      G13: 'no, without a store bus.lock and bus.cache are refused',
+    },
+    {
+      name: 'stored',
+      rest: `store: sqlite('malote.db')`,
+      G2: 'yes, by the store',
+      G13: 'yes, by the store',
+    },
+  ])('what takes a store is a plain yes or no: $name', async ({ name, rest, G2, G13 }) => {
+    const cwd = projectIn(folder, name, exporting(poor, rest));
+    await started(cwd);
+
+    const { stdout, stderr } = await malote(['doctor'], { cwd });
+
+    const answers = [...stdout.matchAll(/^ {2}(G2|G13) +[^:]*: (.*)$/gm)];
+    assert.deepEqual(
+      answers.map(([, , answer]) => answer),
+      [G2, G13],
+      stderr,
+    );
+  });
+
+  test('what it found stands at the end, behind how much it is', async () => {
+    const types = `messages: [message<{ id: string }>('a', { dedupe: ({ id }) => id })]`;
+    const cwd = projectIn(folder, 'ended', exporting(`memory({ shape: 'partitions' })`, types));
+
+    const { stdout } = await malote(['doctor'], { cwd });
+
+    const last = stdout.trimEnd().split('\n').slice(-4);
+    assert.equal(last[0], 'findings: 1 refused, 2 warnings');
+    assert.deepEqual(
+      last.slice(1).map((line) => line.split(':')[0]),
+      ['  warning', '  warning', '  refused'],
+    );
   });
 
   test('it says what the engine promises, in words', async () => {
@@ -211,6 +255,6 @@ describe('as a process', () => {
       'no number is left out',
     );
     assert.match(stdout, /^ {2}G15 .*: no, schedules are not in this version$/m);
-    assert.match(stdout, /^findings\n {2}none$/m);
+    assert.match(stdout, /\n\nfindings: none\n$/);
   });
 });

@@ -6,7 +6,7 @@
 import type { Engine } from '../../index.ts';
 import type { Command } from '../command.ts';
 import { type Finding, findingsOf } from '../findings.ts';
-import { notPromisedYet, promisesInWords, sentencesOf } from '../in-words.ts';
+import { notPromisedYet, promisesInWords, promisesOfStores, sentencesOf } from '../in-words.ts';
 
 interface Place {
   readonly name: string;
@@ -89,31 +89,59 @@ async function limitsOf({ capabilities }: Engine<unknown>): Promise<Limits> {
 
 function lines({ engine, store, findings }: Report, limits: Limits): string[] {
   const sentences = sentencesOf(engine.capabilities);
-  const names = [...sentences.keys()];
   return [
     `engine ${engine.name}, ${engine.address}`,
     ...[...sentences.values()].map((one, at) => `  ${String(at + 1).padStart(2)} ${one}`),
     ...(store === null ? [] : [`store ${store.name}, ${store.address}`]),
     'what malote promises with this engine (docs/guarantees.md has all of it)',
-    ...Object.entries(answersOf(limits, names))
+    ...Object.entries(answersOf({ engine, store, limits, names: [...sentences.keys()] }))
       .toSorted(([a], [b]) => Number(a.slice(1)) - Number(b.slice(1)))
       .map(([id, answer]) => `  ${id.padEnd(3)} ${answer}`),
-    'findings',
-    ...(findings.length === 0 ? ['  none'] : []),
-    ...findings.map(({ level, sentence }) => `  ${level}: ${sentence}`),
+    '',
+    ...found(findings),
   ];
 }
 
+/** Last, and what is refused at the very end: a short terminal shows that much. */
+function found(findings: readonly Finding[]): string[] {
+  const of = (wanted: Finding['level']): readonly Finding[] =>
+    findings.filter(({ level }) => level === wanted);
+  const [warnings, refused] = [of('warning'), of('refused')];
+  const counts = [
+    ...(refused.length === 0 ? [] : [`${refused.length} refused`]),
+    ...(warnings.length === 0 ? [] : [`${warnings.length} warning${plural(warnings.length)}`]),
+  ];
+  return [
+    `findings: ${counts.join(', ') || 'none'}`,
+    ...[...warnings, ...refused].map(({ level, sentence }) => `  ${level}: ${sentence}`),
+  ];
+}
+
+function plural(count: number): string {
+  return count === 1 ? '' : 's';
+}
+
+interface Asked extends Pick<Report, 'engine' | 'store'> {
+  readonly limits: Limits;
+  /** Of what an engine can or cannot do, in the order of the sentences. */
+  readonly names: readonly (keyof Engine['capabilities'])[];
+}
+
 /** To each promise whether it is kept, by its number. */
-function answersOf(
-  limits: Limits,
-  names: readonly (keyof Engine['capabilities'])[],
-): Readonly<Record<string, string>> {
+function answersOf({ engine, store, limits, names }: Asked): Readonly<Record<string, string>> {
   const promised = Object.entries(promisesInWords).map(([id, promise]) => {
     const numbers = names.flatMap((name, at) => (limits.get(id)?.has(name) ? [at + 1] : []));
-    return [id, `${promise}: ${extent(numbers)}`] as const;
+    const answer = ofStore(id, engine, store) ?? extent(numbers);
+    return [id, `${promise}: ${answer}`] as const;
   });
   return { ...Object.fromEntries(promised), ...notPromisedYet };
+}
+
+/** What a store does where the engine cannot, and nobody where there is none. */
+function ofStore(id: string, engine: Place, store: Place | null): string | null {
+  const promise = promisesOfStores[id];
+  if (promise === undefined || engine.capabilities[promise.needs]) return null;
+  return store?.capabilities[promise.needs] === true ? promise.withStore : promise.without;
 }
 
 /** @param limits - the numbers of the sentences that limit a promise */
