@@ -210,8 +210,11 @@ export interface SubscriptionStats {
   readonly retrying: number;
   readonly waiting: number;
   readonly dead: number;
-  /** In all, since the subscription exists. */
+  /**
+   * In all, since the subscription exists; on RabbitMQ by the processes that live, since they
+   * began: 0 where none is left.
+   */
   readonly done: number;
-  /** In all, since the subscription exists. */
+  /** In all, since the subscription exists; none on RabbitMQ, which cancels nothing. */
   readonly cancelled: number;
 }
