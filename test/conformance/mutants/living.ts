@@ -28,6 +28,16 @@ export const livingMutants: readonly Mutant[] = [
     }),
   },
   {
+    name: 'whatever is done is said to have taken one attempt',
+    caughtBy: ['life-attempts'],
+    plant: (sound) => ({
+      get: async (id) =>
+        (await sound.get(id)).map((view) =>
+          view.state === 'done' ? { ...view, attempts: 1 } : view,
+        ),
+    }),
+  },
+  {
     name: 'a message that was sent back has no life before',
     caughtBy: ['life-eventful'],
     plant: (sound) => ({
