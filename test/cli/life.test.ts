@@ -34,6 +34,15 @@ test('a done message is shown with its whole life, as text and as JSON', async (
   );
 });
 
+test('where exceptions are kept, no attempts are claimed for a done message', async () => {
+  const cwd = projectIn(temporaryFolder(), 'untold', exporting(`sqlite('malote.db')`));
+  await live(join(cwd, 'malote.db'), 'exceptions');
+
+  const { stdout } = await malote(['messages', 'show', 'p-1'], { cwd });
+
+  assert.match(stdout, /^payment\.requested p-1: done in ledger\n {2}[\d:TZ.-]+ {2}accepted\n$/);
+});
+
 test('a message that waited in vain is shown with no attempt, and what for once', async () => {
   const cwd = projectIn(temporaryFolder(), 'vain', exporting(`sqlite('malote.db')`));
   await waitInVain(join(cwd, 'malote.db'));
@@ -84,12 +93,12 @@ async function waitInVain(file: string): Promise<void> {
 }
 
 /** A payment that succeeds at the second try. */
-async function live(file: string): Promise<void> {
+async function live(file: string, journal: 'all' | 'exceptions' = 'all'): Promise<void> {
   const Payment = message<{ customerId: string }>('payment.requested', {
     orderBy: ({ customerId }) => customerId,
   });
   const options = { name: 'living', handleSignals: false, logger: false } as const;
-  const bus = createBus({ engine: sqlite(file), journal: 'all', keepDone: '1d', ...options });
+  const bus = createBus({ engine: sqlite(file), journal, ...options });
   const done = told('living', 'acked', 1);
   bus.consume(Payment, { name: 'ledger', retry: { backoff: fixed('1ms') } }, (_, { attempt }) => {
     if (attempt === 1) throw new RangeError('no money');
