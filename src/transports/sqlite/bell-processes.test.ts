@@ -129,6 +129,8 @@ async function startPeer(sessionId: number, more = ''): Promise<Peer> {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
   children.push(child);
+  // One that is killed has orders left that it did not read.
+  child.stdin.on('error', () => undefined);
   const lines: string[] = [];
   const news = new EventEmitter().setMaxListeners(0);
   createInterface(child.stdout).on('line', (line) => {
