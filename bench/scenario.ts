@@ -134,7 +134,7 @@ export interface Scenario {
    */
   readonly compare: 'peers' | 'variants';
   readonly contestants: readonly [Contestant, ...Contestant[]];
-  /** Where one round already is long enough. */
+  /** In place of the usual number: one where that is long enough, more for small differences. */
   readonly rounds?: number;
 }
 

@@ -31,7 +31,7 @@ export async function runScenario(
 ): Promise<{ result: ScenarioResult; versions: Readonly<Record<string, string>> }> {
   const { name, title, columns, compare, contestants } = scenario;
   const tallies = new Map(contestants.map((contestant) => [contestant, createTally()]));
-  const rounds = Math.min(scenario.rounds ?? options.rounds, options.rounds);
+  const rounds = scenario.rounds ?? options.rounds;
   for (let round = 1; round <= rounds; round++) {
     for (const [contestant, tally] of tallies) {
       if (tally.status !== 'measured') continue;
