@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import type { OnDead } from '../../transport/transport.ts';
 import type { ConformanceCase } from './case.ts';
 import type { Harness } from './harness.ts';
-import { acked, maybeAcked, type History } from './history.ts';
+import { acked, maybeAcked, storyOf, type History } from './history.ts';
 import {
   attemptsCount,
   factsHeld,
@@ -36,12 +36,12 @@ export const histories: readonly ConformanceCase[] = [
       const history = await live(harness, { onDead: 'skip' });
 
       for (const name of subscriptionNames) {
-        expectNone(totalQueue(history, name, topicsOf(name)));
-        expectNone(onceOnly(history, name, harness.engine.capabilities));
+        expectNone(history, totalQueue(history, name, topicsOf(name)));
+        expectNone(history, onceOnly(history, name, harness.engine.capabilities));
       }
-      expectNone(factsHeld(history));
-      expectNone(attemptsCount(history));
-      expectNone(neverEarly(history));
+      expectNone(history, factsHeld(history));
+      expectNone(history, attemptsCount(history));
+      expectNone(history, neverEarly(history));
     },
   },
   {
@@ -54,8 +54,8 @@ export const histories: readonly ConformanceCase[] = [
       const onDead = policies[harness.seed % policies.length] ?? 'skip';
       const history = await live(harness, { onDead });
 
-      expectNone(orderPerKey(history, 'billing'));
-      expectNone(totalQueue(history, 'billing', topicsOf('billing')));
+      expectNone(history, orderPerKey(history, 'billing'));
+      expectNone(history, totalQueue(history, 'billing', topicsOf('billing')));
     },
   },
   {
@@ -69,10 +69,10 @@ export const histories: readonly ConformanceCase[] = [
       const history = await live(harness, { onDead: 'skip', profile: stormy });
 
       for (const name of subscriptionNames) {
-        expectNone(totalQueue(history, name, topicsOf(name)));
-        expectNone(onceOnly(history, name, harness.engine.capabilities));
+        expectNone(history, totalQueue(history, name, topicsOf(name)));
+        expectNone(history, onceOnly(history, name, harness.engine.capabilities));
       }
-      expectNone(orderPerKey(history, 'billing'));
+      expectNone(history, orderPerKey(history, 'billing'));
     },
   },
   {
@@ -120,6 +120,9 @@ async function conserve({ history, workers }: Walk): Promise<void> {
   }
 }
 
-function expectNone(wrong: readonly string[]): void {
-  assert.deepEqual(wrong.slice(0, 10), [], wrong[0]);
+function expectNone(history: History, wrong: readonly string[]): void {
+  const [first = ''] = wrong;
+  const named = [...history.published.keys()].filter((id) => first.split(/[ :]/).includes(id));
+  const stories = named.map((id) => `${id}:\n${storyOf(history, id)}`);
+  assert.deepEqual(wrong.slice(0, 10), [], [first, ...stories].join('\n'));
 }

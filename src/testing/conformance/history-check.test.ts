@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'vitest';
 import type { Delivery } from '../../transport/transport.ts';
-import { answered, newHistory, publishing, type History } from './history.ts';
+import { answered, newHistory, publishing, storyOf, type History } from './history.ts';
 import {
   attemptsCount,
   factsHeld,
@@ -57,6 +57,23 @@ test('a message is done once, and does not come after it was cancelled', () => {
 
   assert.deepEqual(apart, ['b came after it was cancelled']);
   assert.equal(onceOnly(history, 'billing', atomic).at(-1), 'b came after it was cancelled');
+});
+
+test('the story of a message says who did what with it, and who went in between', () => {
+  const history = newHistory('skip');
+  accept(history, { id: 'a' }, { id: 'b' });
+  settle(history, retry(come(history, { id: 'a' }), 0));
+  history.departures.push({ process: 'process 2', how: 'crashed', at: history.now() });
+  done(history, 'a');
+
+  assert.deepEqual(storyOf(history, 'a').split('\n'), [
+    '1: published by process 1 (publish), stored',
+    '5: came to process 2 in billing, attempt 1, lease 1',
+    '6: retry by process 2 in billing, lease 1: settled',
+    '7: process 2 crashed',
+    '8: came to process 2 in billing, attempt 1, lease 1',
+    '9: ack by process 2 in billing, lease 1: settled',
+  ]);
 });
 
 test('a key is done in the order of acceptance, where one was before the other', () => {
@@ -172,12 +189,13 @@ function come(history: History, given: Partial<Delivery> & { id: string }, clock
     tag: 0,
     ...given,
   };
-  history.deliveries.push({ delivery, at: history.now(), clockAt });
+  history.deliveries.push({ by: 'process 2', delivery, at: history.now(), clockAt });
   return delivery;
 }
 
 function settle(history: History, settlement: ReturnType<typeof ack>): void {
   history.settlements.push({
+    by: 'process 2',
     settlement,
     calledAt: history.now(),
     clockAt: 0,

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import type { Delivery, Settlement } from '../../transport/transport.ts';
-import type { Settled } from './history.ts';
+import type { Departure, Settled } from './history.ts';
 import { answered, publishing } from './history.ts';
 import {
   allTopics,
@@ -66,6 +66,7 @@ async function settleOne(walk: Walk, worker: Worker): Promise<void> {
   );
   if (settlement.kind === 'dead-letter') history.died.add(delivery.id);
   const record: Settled = {
+    by: worker.connection.name,
     settlement,
     calledAt: history.now(),
     clockAt: harness.clock.now(),
@@ -100,7 +101,7 @@ async function mark(walk: Walk): Promise<void> {
 async function crash(walk: Walk): Promise<void> {
   const worker = someone(walk);
   if (worker === undefined) return;
-  leave(walk, worker);
+  leave(walk, worker, 'crashed');
   worker.connection.abandon();
   for (const id of worker.settled) walk.history.settledByDead.add(id);
   await hire(walk);
@@ -109,7 +110,7 @@ async function crash(walk: Walk): Promise<void> {
 async function close(walk: Walk): Promise<void> {
   const worker = someone(walk);
   if (worker === undefined) return;
-  leave(walk, worker);
+  leave(walk, worker, 'closed');
   await worker.connection.close();
   await hire(walk);
 }
@@ -203,7 +204,9 @@ function answers({ isGone, isStill }: Worker): boolean {
   return !isGone && !isStill;
 }
 
-function leave(walk: Walk, worker: Worker): void {
+function leave(walk: Walk, worker: Worker, how: Departure['how']): void {
+  const { history } = walk;
+  history.departures.push({ process: worker.connection.name, how, at: history.now() });
   worker.isGone = true;
   worker.out = [];
   walk.workers.splice(walk.workers.indexOf(worker), 1);

@@ -133,9 +133,10 @@ async function ackAll({ history, harness }: Walk, worker: Worker): Promise<void>
   if (batch.length === 0) return;
   const calledAt = history.now();
   const outcomes = await worker.connection.settle(...batch);
+  const about = { by: worker.connection.name, calledAt, clockAt: harness.clock.now() };
   for (const [index, settlement] of batch.entries()) {
     const outcome = outcomes[index] ?? 'unanswered';
-    history.settlements.push({ settlement, calledAt, clockAt: harness.clock.now(), outcome });
+    history.settlements.push({ ...about, settlement, outcome });
   }
 }
 

@@ -56,7 +56,8 @@ export function workerOf({ history, harness }: Walk, connection: Connection): Wo
   const hear = (batch: readonly Delivery[]): void => {
     const clockAt = harness.clock.now();
     const at = history.now();
-    history.deliveries.push(...batch.map((delivery) => ({ delivery, at, clockAt })));
+    const by = connection.name;
+    history.deliveries.push(...batch.map((delivery) => ({ by, delivery, at, clockAt })));
   };
   const consumers = subscriptionNames.map((name) => connection.consume(name, { hear }));
   return {

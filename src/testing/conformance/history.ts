@@ -21,6 +21,7 @@ export interface History {
   /** Ids that a process settled, in whatever way, which crashed after that. */
   readonly settledByDead: Set<string>;
   readonly fulfilled: Set<string>;
+  readonly departures: Departure[];
   /** Counts what happens; a later number means known later. */
   now(): number;
 }
@@ -47,16 +48,25 @@ export interface Published {
 }
 
 export interface Delivered {
+  readonly by: string;
   readonly delivery: Delivery;
   readonly at: number;
   readonly clockAt: number;
 }
 
 export interface Settled {
+  readonly by: string;
   readonly settlement: Settlement;
   readonly calledAt: number;
   readonly clockAt: number;
   outcome: string;
+}
+
+/** A process went, with a moment to say so or without. */
+export interface Departure {
+  readonly process: string;
+  readonly how: 'crashed' | 'closed';
+  readonly at: number;
 }
 
 export function newHistory(onDead: OnDead): History {
@@ -70,6 +80,7 @@ export function newHistory(onDead: OnDead): History {
     died: new Set(),
     settledByDead: new Set(),
     fulfilled: new Set(),
+    departures: [],
     now: () => ++count,
   };
 }
@@ -128,4 +139,29 @@ export function maybeAcked(history: History, subscription: string): string[] {
       settlement.delivery.subscription === subscription,
   );
   return idsOf(acks.map(({ settlement }) => settlement.delivery));
+}
+
+/** What became of a message, step by step, with the departures in between: for who asks why. */
+export function storyOf(history: History, id: string): string {
+  const published = history.published.get(id);
+  const { calledAt, by, fate } = published ?? { calledAt: 0, by: null, fate: 'never' };
+  const told: [at: number, what: string][] = [
+    [calledAt, `published by ${by?.process ?? 'nobody'} (${by?.means}), ${fate}`],
+  ];
+  for (const { by: process, delivery, at } of history.deliveries) {
+    const { subscription, attempt, lease } = delivery;
+    if (delivery.id !== id) continue;
+    told.push([at, `came to ${process} in ${subscription}, attempt ${attempt}, lease ${lease.id}`]);
+  }
+  for (const { by: process, settlement, calledAt: at, outcome } of history.settlements) {
+    if (settlement.delivery.id !== id) continue;
+    const { subscription, lease } = settlement.delivery;
+    const what = `${settlement.kind} by ${process} in ${subscription}, lease ${lease.id}`;
+    told.push([at, `${what}: ${outcome}`]);
+  }
+  for (const { process, how, at } of history.departures) {
+    if (at > calledAt) told.push([at, `${process} ${how}`]);
+  }
+  const inOrder = told.toSorted(([a], [b]) => a - b);
+  return inOrder.map(([at, what]) => `${at}: ${what}`).join('\n');
 }
