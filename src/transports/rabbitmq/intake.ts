@@ -119,9 +119,9 @@ function needsIn({ member }: Hold, { arrived: { message, note } }: Incoming): re
  * at work with another. Who is the owner still has that one here.
  */
 function wasOut({ byIdentity }: Hold, { arrived }: Incoming): boolean {
-  const { message, note, redelivered } = arrived;
+  const { identity, note, redelivered } = arrived;
   if (note !== null && note.kind !== 'copy') return false;
-  return redelivered || (note?.isAtWork === true && !byIdentity.has(identityOf(message)));
+  return redelivered || (note?.isAtWork === true && !byIdentity.has(identity));
 }
 
 /** A message of the partition's main queue. */
