@@ -25,8 +25,11 @@ interface Pair {
   readonly server: Socket;
   isMute: boolean;
   isHushed: boolean;
-  /** Resolves when it is reset. */
   readonly over: Promise<void>;
+  /**
+   * Ends `over`. A socket that is reset while it shuts down says no `close`: nobody may wait for one.
+   */
+  isOver(): void;
 }
 
 /** More than a server that is at work leaves between two heartbeats. */
@@ -40,8 +43,9 @@ export async function startProxy(
   const pairs = new Set<Pair>();
   const listener = createServer((client) => {
     const server = connect(target, '127.0.0.1');
-    const over = new Promise<void>((resolve) => void client.once('close', () => resolve()));
-    const pair: Pair = { client, server, isMute: false, isHushed: false, over };
+    let isOver: () => void = () => undefined;
+    const over = new Promise<void>((resolve) => (isOver = resolve));
+    const pair: Pair = { client, server, isMute: false, isHushed: false, over, isOver };
     pairs.add(pair);
     for (const socket of [client, server]) {
       socket.setNoDelay(true);
@@ -66,6 +70,7 @@ export async function startProxy(
     pairs.delete(pair);
     pair.client.resetAndDestroy();
     pair.server.resetAndDestroy();
+    pair.isOver();
   }
 
   await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));
