@@ -115,7 +115,7 @@ overRabbitmq((server) => {
         await connection.settled(deadLetter(await consumer.one()));
         const dead = (stamp: string, reason: string): DeadNote => ({
           ...({ kind: 'dead', stamp, reason, turn: null, key: null, attempts: 3 } as const),
-          ...{ diedAt: 0, story: null, isShutting: false, isForeign: false },
+          ...{ diedAt: 0, story: null, heard: [], isShutting: false, isForeign: false },
         });
         const [older, newer] = [dead('0', 'invalid'), dead('9', 'crashed')];
         const at = { exchange: '', key: `${all.namespace}.q.billing/dead`, acceptedAt: 0 };

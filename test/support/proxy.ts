@@ -26,9 +26,7 @@ interface Pair {
   isMute: boolean;
   isHushed: boolean;
   readonly over: Promise<void>;
-  /**
-   * Ends `over`. A socket that is reset while it shuts down says no `close`: nobody may wait for one.
-   */
+  /** Ends `over`. A socket that is reset while it shuts down says no `close`. */
   isOver(): void;
 }
 

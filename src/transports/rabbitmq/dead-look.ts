@@ -261,6 +261,7 @@ function letterOf(place: Place, { message, acceptedAt, note }: Arrived): Letter 
           attempts: 0,
           diedAt: acceptedAt,
           story: null,
+          heard: [],
           isShutting: false,
           isForeign: false,
         };

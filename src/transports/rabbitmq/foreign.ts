@@ -130,6 +130,7 @@ export function unreadableOf({ queues }: Registered, unreadable: Unreadable): Se
     attempts: 0,
     diedAt: now,
     story,
+    heard: [],
     isShutting: false,
     isForeign: true,
   };

@@ -1,4 +1,4 @@
-/** Which ledgers have been counted against a message, as its copies carry it. */
+/** Which ledgers have been counted against a message, as copies and a dead letter carry it. */
 
 import type { Heard } from './wire-format.ts';
 

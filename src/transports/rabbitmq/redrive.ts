@@ -225,7 +225,7 @@ export function livingOf(
     isAtWork: false,
     heldUntil: 0,
     needs: [],
-    heard: [],
+    heard: note.heard,
     returned: note.stamp,
     story: {
       suspicion: 'none',

@@ -30,6 +30,7 @@ import type {
 } from '../../transport/transport.ts';
 import { burialOf } from './dead.ts';
 import { cutOff } from './failures.ts';
+import { heardOf } from './heard.ts';
 import { finish, keep, store, type Context, type Hold, type Member, type Source } from './hold.ts';
 import { moveAway } from './shared.ts';
 import { recordOf, type DeadNote, type Turn } from './wire-format.ts';
@@ -256,6 +257,8 @@ async function bury(source: Source, entry: Entry, burying: Burying): Promise<voi
     attempts,
     diedAt: step.now,
     story: entry.story,
+    // The last ledger may list it still when this process dies, of something else.
+    heard: heardOf(source.heard, [[context.session, context.clerk.number]]),
     isShutting,
     isForeign: false,
   };

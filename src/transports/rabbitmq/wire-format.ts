@@ -134,6 +134,8 @@ export interface DeadNote {
   readonly attempts: number;
   readonly diedAt: number;
   readonly story: Story | null;
+  /** The ledgers that list it from this life: they say nothing of the next one. */
+  readonly heard: readonly Heard[];
   /** It holds its key shut. */
   readonly isShutting: boolean;
   /** It came from a program without malote: its key and facts are still to be computed. */
