@@ -1,5 +1,6 @@
 /** What calls hear of a turn that failed. */
 
+import type { Clock } from '../../clock.ts';
 import type { MaloteError } from '../../errors.ts';
 import type { PublishOutcome } from '../../transport/transport.ts';
 import type { Failure } from './calls.ts';
@@ -50,4 +51,38 @@ export function expireCalls(intake: Intake, now: number, error: MaloteError): vo
   const { plain, publishing } = failureOf(error, false);
   for (const calls of plainOf(intake)) calls.expire(now, plain);
   intake.publishes.expire(now, publishing);
+}
+
+/** While one turn after the other fails. */
+export interface Standstill {
+  /** The host was told of it. */
+  isTold: boolean;
+  begin(): void;
+  end(): void;
+  /**
+   * Ends the calls that are older than a lease, where it has lasted as long. What is that old
+   * because others were worked off before it is about to have its turn.
+   */
+  expire(error: MaloteError): void;
+}
+
+export function createStandstill(
+  intake: Intake,
+  { clock, leaseMs }: { readonly clock: Clock; readonly leaseMs: number },
+): Standstill {
+  let since: number | null = null;
+  return {
+    isTold: false,
+    begin() {
+      since ??= clock.monotonic();
+    },
+    end() {
+      since = null;
+      this.isTold = false;
+    },
+    expire(error) {
+      const now = clock.monotonic();
+      if (since !== null && now - since >= leaseMs) expireCalls(intake, now, error);
+    },
+  };
 }

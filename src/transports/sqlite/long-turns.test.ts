@@ -3,7 +3,15 @@ import assert from 'node:assert/strict';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, test } from 'vitest';
 import type { Work } from '../../transport/effects.ts';
-import { ack, idsOf, numbered, outgoing, sqliteBench } from '../../../test/support/sqlite-bench.ts';
+import {
+  ack,
+  idsOf,
+  leaseMs,
+  numbered,
+  outgoing,
+  sqliteBench,
+} from '../../../test/support/sqlite-bench.ts';
+import { settleTurns } from '../../testing/virtual-clock.ts';
 
 /** After three looks at the clock a turn is over. */
 const lookMs = 9;
@@ -101,3 +109,32 @@ test('functions of the caller that take up every turn leave publishes and acks t
   for (const count of [atAcked, atPublished]) assert.ok(count < 100, `after ${count} functions`);
   assert.equal(ran, 200);
 });
+
+test('what has waited longer than a lease behind its own kind is not refused at a busy moment', async () => {
+  const bench = sqliteBench(lookMs);
+  const process = await bench.open();
+  await process.subscribe();
+  const ids = numbered('m', 1_000);
+  const atOnce = process.publish(...ids.map((id) => ({ id })));
+  const behind = process.publish({ id: 'behind' });
+  const work = (): Work => ({ publish: [], opens: [] });
+  const functions = ids.map(() =>
+    process.transport.effects!.run({ receipt: null, delivery: null, work }),
+  );
+  // Each takes three looks or more.
+  await commitsUntil(commits + Math.ceil(leaseMs / (3 * lookMs)));
+  const [[stored]] = bench.rows('select count(*) from ml_message') as [[number]];
+  const other = bench.connect();
+  other.exec('begin immediate');
+  await settleTurns(4);
+  other.exec('rollback');
+
+  await bench.clock.advance(5);
+  await Promise.all([atOnce, behind, ...functions]);
+  assert.ok(stored < ids.length, `${stored} were stored before the file was busy`);
+  assert.deepEqual(bench.rows('select count(*) from ml_message'), [[ids.length + 1]]);
+});
+
+async function commitsUntil(count: number): Promise<void> {
+  while (commits < count) await settleTurns(1);
+}

@@ -3,8 +3,8 @@
  *
  * Calls gather until the event loop comes round; then all of them go in one transaction. A file
  * that another process writes at that moment gives the turn back at once: the loop never waits
- * for a lock, it tries again in about a millisecond. What is still waiting when a lease time has
- * passed is refused.
+ * for a lock, it tries again in about a millisecond. What is still waiting is refused when no turn
+ * has come about for a lease: not what waits for its turn while others are worked off.
  *
  * A turn is bounded by the number of its operations (see `pace.ts`), and by the clock, for when
  * they take longer than the last ones did: on a file that is not in memory, or where functions of
@@ -18,7 +18,7 @@ import { type Agenda, earliest, nothingKnown } from './agenda.ts';
 import type { Consumer, HeldLease } from './consumers.ts';
 import { isBusy, isConstraint, isFatal, toMaloteError } from './driver-errors.ts';
 import { EndedByEffect, spoiledCommit } from './effects.ts';
-import { callsOf, expireCalls, failTouched, failureOf } from './failing.ts';
+import { callsOf, createStandstill, expireCalls, failTouched, failureOf } from './failing.ts';
 import { wantsMore } from './claim.ts';
 import { dropLedger } from './ledger.ts';
 import { createPace } from './pace.ts';
@@ -86,13 +86,12 @@ export function createLoop(options: LoopOptions): Loop {
   const everyCall = callsOf(intake);
   const gone = new Set<number>();
   const pace = createPace();
+  const standstill = createStandstill(intake, { clock, leaseMs: session.leaseMs });
   const wakeUps = createWakeUps(clock, { ring: schedule, look });
   let agenda: Agenda = nothingKnown;
   let isScheduled = false;
   let ended: MaloteError | null = null;
   let again: Timer | null = null;
-  /** The host was told that turns fail. */
-  let isTroubled = false;
   let seenVersion = options.dataVersion();
   /** Of the calls that gather for the next turn. */
   let deadlineAt = 0;
@@ -110,7 +109,7 @@ export function createLoop(options: LoopOptions): Loop {
     if (!hasWork()) return arm();
     const result = transact();
     if (result === null) return;
-    isTroubled = false;
+    standstill.end();
     agenda = result.agenda;
     if (!session.isRegistered) {
       session.isRegistered = true;
@@ -177,8 +176,9 @@ export function createLoop(options: LoopOptions): Loop {
     // The others of the turn had no part in it: without the one that ended it they go again.
     if (error instanceof EndedByEffect) return schedule();
     if (!busy && isFatal(error)) return end(named);
+    standstill.begin();
     if (!busy) return tryAgain(named, hasFailedSome);
-    expireCalls(intake, clock.monotonic(), named);
+    standstill.expire(named);
     // What is called meanwhile waits with the others: the file is no freer for it.
     isScheduled = true;
     deadlineAt = clock.monotonic() + session.leaseMs;
@@ -190,11 +190,11 @@ export function createLoop(options: LoopOptions): Loop {
   function tryAgain(error: MaloteError, isTold: boolean): void {
     if (!isTold) {
       // Who closes does not wait for a file that is broken.
-      const until = options.isClosing() ? Number.POSITIVE_INFINITY : clock.monotonic();
-      expireCalls(intake, until, error);
+      if (options.isClosing()) expireCalls(intake, Number.POSITIVE_INFINITY, error);
+      else standstill.expire(error);
       const { code, message } = error;
-      if (!isTroubled) host.notify({ kind: 'engine-trouble', code, message });
-      isTroubled = true;
+      if (!standstill.isTold) host.notify({ kind: 'engine-trouble', code, message });
+      standstill.isTold = true;
     }
     again?.cancel();
     if (ended !== null) return;
