@@ -53,11 +53,11 @@ hears all of them, a logger each at its level; the default one writes warnings a
 different parties come in no order: a handler may have \`started\` and \`acked\` a message before
 its publisher hears that it is \`published\`.
 
-\`durationMs\` is how long an attempt took, or a load. While nobody listens and the logger takes no
-debug lines, attempts that begin in one turn of the event loop share one look at the clock, taken as
-the first of them begins. The \`attempt\` of a \`dead\` one is the last that was begun, as in its
-dead letter: 0 where its handler was never called. What tells of many messages names at most 100 of
-them.
+\`durationMs\` is how long an attempt took, or a load, with three decimals at most. While nobody
+listens and the logger takes no debug lines, attempts that begin in one turn of the event loop share
+one look at the clock, taken as the first of them begins. The \`attempt\` of a \`dead\` one is the
+last that was begun, as in its dead letter: 0 where its handler was never called. What tells of many
+messages names at most 100 of them.
 `;
 
 interface Field {

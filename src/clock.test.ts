@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { systemClock } from './clock.ts';
+import { elapsedMs, systemClock } from './clock.ts';
 
 const dayMs = 24 * 3_600_000;
 
@@ -84,6 +84,14 @@ const rearmed = `
   systemClock.setTimer(() => {}, ${30 * dayMs}).unref();
   original(() => {}, 20);
 `;
+
+test.each([
+  [0.1 + 0.2, 0, 0.3],
+  [1_234.567_891_2, 1_000.1, 234.468],
+  [7, 7, 0],
+])('three decimals at most: at %d, since %d, it is %d', (now, since, expected) => {
+  assert.equal(elapsedMs({ monotonic: () => now }, since), expected);
+});
 
 /** What a program prints before it ends by itself. */
 function endsWith(program: string): string {

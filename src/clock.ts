@@ -29,6 +29,14 @@ export const systemClock: Clock = {
   setTimer: startTimer,
 };
 
+/**
+ * How long it is since an instant of the monotonic clock, for whoever reads it: to the microsecond,
+ * as what binary fractions leave behind it is noise.
+ */
+export function elapsedMs({ monotonic }: Pick<Clock, 'monotonic'>, since: number): number {
+  return Math.round((monotonic() - since) * 1_000) / 1_000;
+}
+
 function startTimer(run: () => void, ms: number): Timer {
   let unreferenced = false;
   let handle: ReturnType<typeof setTimeout>;

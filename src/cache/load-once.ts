@@ -4,7 +4,7 @@
  * nothing.
  */
 
-import type { Clock } from '../clock.ts';
+import { elapsedMs, type Clock } from '../clock.ts';
 import { type ErrorCode, MaloteError } from '../errors.ts';
 import { keepHold } from '../lock/keep-hold.ts';
 import { failureOf } from '../message/failure.ts';
@@ -124,7 +124,7 @@ function tell(
 ): NonNullable<Loaded> {
   const about = aboutOf(hold, settings);
   if (came.kind === 'value') {
-    emit({ kind: 'cache-loaded', ...about, durationMs: clock.monotonic() - startedAt });
+    emit({ kind: 'cache-loaded', ...about, durationMs: elapsedMs(clock, startedAt) });
     return { kind: 'entry', value: came.text };
   }
   emit({ kind: 'cache-failed', ...about, failure: failureOf(came.error) });

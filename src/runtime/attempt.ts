@@ -8,7 +8,7 @@
  * up, lease lost) changes nothing.
  */
 
-import type { Clock } from '../clock.ts';
+import { elapsedMs, type Clock } from '../clock.ts';
 import { isInstance, MaloteError } from '../errors.ts';
 import type { DeadReason, Failure } from '../message/life.ts';
 import { afterFailure, deadOnArrival, type RetryPolicy } from '../policy/outcome.ts';
@@ -23,6 +23,7 @@ import { shownNeeds } from '../message/need.ts';
 import { failureOf, isThenable, ownFailureOf } from '../message/failure.ts';
 import type { Inbox } from './inbox.ts';
 import type { Logger } from './log.ts';
+import { byHand, crashed, retryAsked, timedOut, waitedInVain } from './own-failures.ts';
 import type { Reading, Received } from './reader.ts';
 import type { ReleaseReason, Transition } from './transition.ts';
 
@@ -203,7 +204,7 @@ export function createAttempts(options: AttemptOptions): Attempts {
   }
 
   function ended(attempt: Attempt): ReturnType<typeof about> & { readonly durationMs: number } {
-    return { ...about(attempt), durationMs: clock.monotonic() - attempt.startedAt };
+    return { ...about(attempt), durationMs: elapsedMs(clock, attempt.startedAt) };
   }
 
   function committing(
@@ -280,12 +281,12 @@ export function createAttempts(options: AttemptOptions): Attempts {
         return end(attempt, { kind: 'park', delivery, facts }, parked);
       }
       case 'retry': {
-        const failure = { name: 'RetryAsked', message: decision.reason };
+        const failure = retryAsked(decision.reason);
         if (delivery.attempt >= retry.attempts) return die(attempt, 'attempts-exhausted', failure);
         return retryAfter(attempt, decision.afterMs, failure);
       }
       case 'dead-letter':
-        return die(attempt, 'by-hand', { name: 'ByHand', message: decision.reason });
+        return die(attempt, 'by-hand', byHand(decision.reason));
       case 'release':
         return release(attempt, decision.afterMs, 'asked');
     }
@@ -359,24 +360,6 @@ function isDecided({ interruption }: Attempt): boolean {
 
 const nothing: readonly never[] = [];
 const notStarted: Start = { at: 0 };
-
-const crashed: Failure = { name: 'Crashed', message: 'its process died while it ran, alone' };
-
-/** As many are named; who looks for all of a thousand finds them in the message. */
-const namedFacts = 5;
-
-function waitedInVain({ lacking }: Delivery): Failure {
-  const named = shownNeeds(lacking.slice(0, namedFacts)).join(', ');
-  const rest = lacking.length - namedFacts;
-  const more = rest > 0 ? ` and ${rest} more` : '';
-  return { name: 'DependencyTimeout', message: `waited for ${named}${more} until its deadline` };
-}
-
-/** What its signal is aborted with, and what it is kept with. */
-export function timedOut({ id, attempt }: Delivery, timeoutMs: number): MaloteError {
-  const sentence = `attempt ${attempt} took longer than its time-out of ${timeoutMs} ms`;
-  return new MaloteError('TIMED_OUT', sentence, { id });
-}
 
 function about({ delivery }: Attempt): {
   id: string;

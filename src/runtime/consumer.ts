@@ -19,11 +19,12 @@ import type {
   Settlement,
   SettleOutcome,
 } from '../transport/transport.ts';
-import { type Attempt, type AttemptOptions, createAttempts, timedOut } from './attempt.ts';
+import { type Attempt, type AttemptOptions, createAttempts } from './attempt.ts';
 import { createBuffer, sizeOf } from './buffer.ts';
 import { createDeadlines } from './deadlines.ts';
 import { createIdle } from './idle.ts';
 import type { Handling } from './options.ts';
+import { timedOut } from './own-failures.ts';
 import { createPace, type Pace } from './pace.ts';
 import type { TakePermits } from './permits.ts';
 import { createSettler } from './settler.ts';
