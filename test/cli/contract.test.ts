@@ -56,7 +56,7 @@ interface Row {
 }
 
 const nothing = { status: 0, stdout: '[]\n' };
-const notFound = { status: 3, stdout: '[]\n' };
+const notFound = { status: 3, stdout: '' };
 
 const rows: Readonly<Record<string, Row>> = {
   publish: {
@@ -131,7 +131,7 @@ const rows: Readonly<Record<string, Row>> = {
   'dead redrive': {
     args: ['dead', 'redrive', 'p-dead'],
     shape: { redriven: 'number' },
-    empty: { status: 3, stdout: '{"redriven":0}\n' },
+    empty: notFound,
   },
   outbox: {
     args: ['outbox'],
@@ -210,7 +210,7 @@ interface Said {
   readonly error: { readonly code: string; readonly message: string };
 }
 
-describe('an error is one line of JSON on standard error', () => {
+describe('an error is one line of JSON on standard error, and nothing on standard output', () => {
   const lost = join(folder, 'lost');
   mkdirSync(lost);
 
@@ -230,11 +230,16 @@ describe('an error is one line of JSON on standard error', () => {
     { args: ['--json'], status: 2, code: 'OPTION_INVALID' },
     { args: ['dead', '--json'], status: 2, code: 'OPTION_INVALID' },
     { args: ['dead', 'show', 'x', '--json'], status: 3, code: 'NOT_FOUND' },
+    { args: ['dead', 'show', 'x', '--outbox', '--json'], status: 3, code: 'NOT_FOUND' },
+    { args: ['dead', 'redrive', 'x', 'y', '--json'], status: 3, code: 'NOT_FOUND' },
+    { args: ['dead', 'redrive', 'x', '--outbox', '--json'], status: 3, code: 'NOT_FOUND' },
+    { args: ['messages', 'show', 'x', '--json'], status: 3, code: 'NOT_FOUND' },
+    { args: ['waiting', '--subscription', 'x', '--json'], status: 3, code: 'NOT_FOUND' },
     { args: ['publish', 'payment.requested', '{', '--json'], status: 2, code: 'DATA_INVALID' },
   ])('$args', async ({ args, status, code }) => {
     const ended = await malote(args, { cwd: full });
 
-    assert.equal(ended.status, status);
+    assert.deepEqual([ended.status, ended.stdout], [status, '']);
     assert.equal((JSON.parse(ended.stderr) as Said).error.code, code);
   });
 });

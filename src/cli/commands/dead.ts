@@ -61,9 +61,9 @@ export const deadShow: Command = {
     const [id = ''] = given.operands;
     const { dead } = given.has('outbox') ? bus.outbox : bus;
     const letters = (await dead.get(id)).map(printable);
+    if (letters.length === 0) throw await notDead({ bus, config }, [id]);
     await output.data(letters, () => letters.flatMap(story));
-    if (letters.length > 0) return 'done';
-    throw await notDead({ bus, config }, [id]);
+    return 'done';
   },
 };
 

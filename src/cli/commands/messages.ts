@@ -14,9 +14,9 @@ export const messagesShow: Command = {
   async run({ bus, given, output }) {
     const [id = ''] = given.operands;
     const views = await bus.messages.get(id);
+    if (views.length === 0) throw unknownMessage(id);
     await output.data(views, () => views.flatMap(life));
-    if (views.length > 0) return 'done';
-    throw unknownMessage(id);
+    return 'done';
   },
 };
 

@@ -177,13 +177,9 @@ async function tellHowMany(which: Which, output: Output): Promise<Ending> {
 
 async function sendNamed(which: Named, call: Call): Promise<Ending> {
   const redriven = await which.send();
-  if (redriven > 0) {
-    await tellSent(redriven, call.output);
-    return 'done';
-  }
-  // Who reads JSON has a document in any case.
-  await call.output.data({ redriven }, () => []);
-  throw await notDead(call, call.given.operands);
+  if (redriven === 0) throw await notDead(call, call.given.operands);
+  await tellSent(redriven, call.output);
+  return 'done';
 }
 
 async function sendMany(which: Many, { given, output, interruption }: Call): Promise<Ending> {
