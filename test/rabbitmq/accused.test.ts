@@ -3,15 +3,12 @@
  * partition changes hands afterwards.
  */
 import assert from 'node:assert/strict';
-import { runConformance, type ConformanceCase } from 'malote/testing';
-import { test, vi } from 'vitest';
+import type { ConformanceCase } from 'malote/testing';
 import type { Connection, Harness, Started } from '../../src/testing/conformance/harness.ts';
 import { ack, deadLetter } from '../../src/testing/conformance/settlements.ts';
+import { runCases } from './engine-cases.ts';
 import { namespaces } from './namespace.ts';
 import { overRabbitmq } from './over-rabbitmq.ts';
-
-// Over a server a case takes seconds, and more on a crowded machine.
-vi.setConfig({ testTimeout: 90_000 });
 
 const cases: readonly ConformanceCase[] = [
   onceEach('accused-often', { deaths: 12, owners: 3 }),
@@ -130,10 +127,5 @@ async function redriveOne({ store }: Connection): Promise<void> {
 
 overRabbitmq((server) => {
   const { engine } = namespaces(server);
-  runConformance({
-    engine: () => engine({ partitions }),
-    test,
-    cases,
-    patience: { virtualMs: 1_500, realMs: 4_000, quietMs: 40 },
-  });
+  runCases({ engine: () => engine({ partitions }), cases });
 });

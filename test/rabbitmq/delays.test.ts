@@ -1,10 +1,10 @@
 /** Delays on RabbitMQ: where a delayed message stands among those of its key, and long ones. */
 import assert from 'node:assert/strict';
 import type amqp from 'amqplib';
-import { runConformance, type ConformanceCase } from 'malote/testing';
-import { test } from 'vitest';
+import type { ConformanceCase } from 'malote/testing';
 import { drain } from '../../src/testing/conformance/flow.ts';
 import { idsOf, messages, numbered } from '../../src/testing/conformance/settlements.ts';
+import { runCases } from './engine-cases.ts';
 import { namespaces } from './namespace.ts';
 import { overRabbitmq } from './over-rabbitmq.ts';
 
@@ -78,11 +78,5 @@ overRabbitmq((server) => {
     },
   ];
 
-  runConformance({
-    engine: all.engine,
-    test,
-    seeds: [1],
-    cases,
-    patience: { virtualMs: 1_500, realMs: 4_000, quietMs: 40 },
-  });
+  runCases({ engine: all.engine, cases });
 });

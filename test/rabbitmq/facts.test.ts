@@ -1,12 +1,10 @@
 /** Facts have an age and a number that every process agrees on. The limit is small here. */
 import assert from 'node:assert/strict';
-import { runConformance, type ConformanceCase } from 'malote/testing';
-import { test, vi } from 'vitest';
+import type { ConformanceCase } from 'malote/testing';
 import { ack, idsOf, numbered } from '../../src/testing/conformance/settlements.ts';
+import { runCases } from './engine-cases.ts';
 import { namespaces } from './namespace.ts';
 import { overRabbitmq } from './over-rabbitmq.ts';
-
-vi.setConfig({ testTimeout: 90_000 });
 
 const most = 5;
 const full = { code: 'ENGINE_FULL', message: /5 facts hold.*revoke.*keepFacts/ };
@@ -69,8 +67,7 @@ const cases: readonly ConformanceCase[] = [
 
 overRabbitmq((server) => {
   const all = namespaces(server);
-  const patience = { virtualMs: 1_500, realMs: 8_000, quietMs: 60 };
   const engine = (): ReturnType<typeof all.engine> =>
     all.engine({ keepFacts: '10m' }, { facts: most });
-  runConformance({ engine, test, seeds: [1], cases, patience });
+  runCases({ engine, cases, realMs: 8_000, quietMs: 60 });
 });

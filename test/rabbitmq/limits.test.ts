@@ -3,9 +3,7 @@
  * nothing is stuck, order holds. The limits of the engine are small here.
  */
 import assert from 'node:assert/strict';
-import type amqp from 'amqplib';
-import { runConformance, type ConformanceCase } from 'malote/testing';
-import { beforeAll, test, vi } from 'vitest';
+import type { ConformanceCase, EngineUnderTest } from 'malote/testing';
 import { drain, untilWaiting } from '../../src/testing/conformance/flow.ts';
 import type { Started } from '../../src/testing/conformance/harness.ts';
 import {
@@ -17,11 +15,9 @@ import {
   retry,
 } from '../../src/testing/conformance/settlements.ts';
 import type { Delivery } from '../../src/transport/transport.ts';
+import { runCases } from './engine-cases.ts';
 import { namespaces } from './namespace.ts';
 import { overRabbitmq } from './over-rabbitmq.ts';
-
-// Over a server a case takes seconds, and more on a crowded machine.
-vi.setConfig({ testTimeout: 90_000 });
 
 const minute = 60_000;
 const partitions = 2;
@@ -32,10 +28,6 @@ const facts = ['customer:1'];
 
 overRabbitmq((server) => {
   const all = namespaces(server);
-  let channel: amqp.Channel;
-  beforeAll(async () => {
-    channel = await all.model.createChannel();
-  });
 
   /** How many went away for so long; the queue is made for the first of them. */
   async function gone(step: string): Promise<number> {
@@ -51,20 +43,12 @@ overRabbitmq((server) => {
     }
   }
 
-  async function ready(queue: string): Promise<number> {
-    return (await channel.checkQueue(`${all.namespace}.${queue}`)).messageCount;
-  }
-
-  async function readyInMain(): Promise<number> {
-    return (await ready('q.billing/p0')) + (await ready('q.billing/p1'));
-  }
-
   /** What the server does with the messages of a delay queue once their time is over. */
   async function expire(step: string): Promise<number> {
     const queue = `${all.namespace}.later.${step}`;
-    const { messageCount } = await channel.checkQueue(queue);
+    const passing = await all.ready(`later.${step}`);
     const taking = await all.model.createConfirmChannel();
-    let left = messageCount;
+    let left = passing;
     await new Promise<void>((resolve, reject) => {
       if (left === 0) resolve();
       taking
@@ -80,7 +64,7 @@ overRabbitmq((server) => {
         .catch(reject);
     });
     await taking.close();
-    return messageCount;
+    return passing;
   }
 
   /** Receives and acks so many, while the shortest delay passes for what finds no room yet. */
@@ -120,7 +104,7 @@ overRabbitmq((server) => {
         await harness.quiet();
 
         const most = partitions * (limits.held + 2 * limits.window);
-        const inMain = await readyInMain();
+        const inMain = await all.ready('q.billing/p0', 'q.billing/p1');
         assert.ok(inMain >= 2 * many - most, `${inMain} stand on the server`);
 
         await connection.fulfil(...facts);
@@ -173,7 +157,7 @@ overRabbitmq((server) => {
         await first.subscribe({});
         const ids = numbered('d', many);
         await first.publish(...ids.map((id) => ({ id, key: id, delayMs: 5 * minute })));
-        const sides = (await ready('q.billing/s0')) + (await ready('q.billing/s1'));
+        const sides = await all.ready('q.billing/s0', 'q.billing/s1');
         assert.ok(sides >= many, `${sides} stand in the side queues`);
 
         const started = await harness.start();
@@ -307,11 +291,6 @@ overRabbitmq((server) => {
     },
   ];
 
-  runConformance({
-    engine: () => all.engine({ partitions }, limits),
-    test,
-    seeds: [1],
-    cases,
-    patience: { virtualMs: 1_500, realMs: 12_000, quietMs: 60 },
-  });
+  const engine = (): EngineUnderTest => all.engine({ partitions }, limits);
+  runCases({ engine, cases, realMs: 12_000, quietMs: 60 });
 });

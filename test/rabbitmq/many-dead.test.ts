@@ -3,8 +3,7 @@
  * taken for alive. The limits of the engine are small here; the protocol is the same.
  */
 import assert from 'node:assert/strict';
-import { runConformance, type ConformanceCase } from 'malote/testing';
-import { test } from 'vitest';
+import type { ConformanceCase } from 'malote/testing';
 import { deadLetters } from '../../src/testing/conformance/dead-letters.ts';
 import { drain } from '../../src/testing/conformance/flow.ts';
 import type { Started } from '../../src/testing/conformance/harness.ts';
@@ -20,6 +19,7 @@ import {
 import type { Sending } from '../../src/transports/rabbitmq/publisher.ts';
 import { partitionOf } from '../../src/transports/rabbitmq/names.ts';
 import { recordOf, sendingOf, type DeadNote } from '../../src/transports/rabbitmq/wire-format.ts';
+import { runCases } from './engine-cases.ts';
 import { namespaces } from './namespace.ts';
 import { overRabbitmq } from './over-rabbitmq.ts';
 
@@ -150,11 +150,5 @@ overRabbitmq((server) => {
     },
   ];
 
-  runConformance({
-    engine: () => all.engine({}, limits),
-    test,
-    seeds: [1],
-    cases,
-    patience: { virtualMs: 1_500, realMs: 4_000, quietMs: 40 },
-  });
+  runCases({ engine: () => all.engine({}, limits), cases });
 });

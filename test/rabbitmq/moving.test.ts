@@ -3,8 +3,7 @@
  * the copies: nobody was ever given them, and still the death counts.
  */
 import assert from 'node:assert/strict';
-import { type ConformanceCase, type EngineUnderTest, runConformance } from 'malote/testing';
-import { test, vi } from 'vitest';
+import type { ConformanceCase, EngineUnderTest } from 'malote/testing';
 import type { Connection, Harness, Started } from '../../src/testing/conformance/harness.ts';
 import {
   ack,
@@ -13,11 +12,9 @@ import {
   numbered,
   retry,
 } from '../../src/testing/conformance/settlements.ts';
+import { runCases } from './engine-cases.ts';
 import { namespaces } from './namespace.ts';
 import { overRabbitmq } from './over-rabbitmq.ts';
-
-// Over a server a case takes seconds, and more on a crowded machine.
-vi.setConfig({ testTimeout: 90_000 });
 
 const window = 8;
 
@@ -71,14 +68,8 @@ const casesOf = (inSide: () => Promise<number>): readonly ConformanceCase[] => {
 
 overRabbitmq((server) => {
   const all = namespaces(server);
-  const inSide = async (): Promise<number> => {
-    const channel = await all.model.createChannel();
-    const { messageCount } = await channel.checkQueue(`${all.namespace}.q.billing/s0`);
-    await channel.close();
-    return messageCount;
-  };
   const engine = (): EngineUnderTest =>
     all.engine({ partitions: 1 }, { window, side: 2 }, { window });
-  const patience = { virtualMs: 1_500, realMs: 8_000, quietMs: 40 };
-  runConformance({ engine, test, cases: casesOf(inSide), patience });
+  const cases = casesOf(() => all.ready('q.billing/s0'));
+  runCases({ engine, cases, realMs: 8_000 });
 });

@@ -18,6 +18,8 @@ export interface Namespaces {
   readonly model: amqp.ChannelModel;
   /** That of the engine made last. */
   readonly namespace: string;
+  /** How many messages stand in these queues of it, and are with nobody. */
+  ready(...queues: readonly string[]): Promise<number>;
   /** An engine in a namespace of its own. Processes after the first one have the limits `later`. */
   engine(
     options?: RabbitmqOptions,
@@ -44,6 +46,15 @@ export function namespaces(server: () => { readonly url: string }): Namespaces {
     },
     get namespace() {
       return namespace;
+    },
+    async ready(...queues) {
+      const channel = await model!.createChannel();
+      let count = 0;
+      for (const queue of queues) {
+        count += (await channel.checkQueue(`${namespace}.${queue}`)).messageCount;
+      }
+      await channel.close();
+      return count;
     },
     engine(options = {}, limits = {}, later = limits) {
       const own = `t${(made += 1)}`;

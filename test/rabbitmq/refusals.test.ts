@@ -3,10 +3,10 @@
  * as somebody has made room: what a relay forwards keeps the order of its key all the same.
  */
 import assert from 'node:assert/strict';
-import { runConformance, type ConformanceCase } from 'malote/testing';
-import { test } from 'vitest';
+import type { ConformanceCase, EngineUnderTest } from 'malote/testing';
 import { drain } from '../../src/testing/conformance/flow.ts';
 import { idsOf, numbered, outgoing } from '../../src/testing/conformance/settlements.ts';
+import { runCases } from './engine-cases.ts';
 import { namespaces } from './namespace.ts';
 import { overRabbitmq } from './over-rabbitmq.ts';
 
@@ -49,12 +49,7 @@ overRabbitmq((server) => {
         assert.deepEqual(idsOf(await draining), ids);
       },
     };
-    runConformance({
-      engine: () => all.engine({ queues, partitions: 1 }, limits),
-      test,
-      seeds: [1],
-      cases: [forwarded],
-      patience: { virtualMs: 1_500, realMs: 12_000, quietMs: 60 },
-    });
+    const engine = (): EngineUnderTest => all.engine({ queues, partitions: 1 }, limits);
+    runCases({ engine, cases: [forwarded], realMs: 12_000, quietMs: 60 });
   }
 });

@@ -1,9 +1,9 @@
 /** What is held for long: a server ends the connection of who leaves a message unacknowledged. */
 import assert from 'node:assert/strict';
-import { runConformance, type ConformanceCase } from 'malote/testing';
-import { test } from 'vitest';
+import type { ConformanceCase } from 'malote/testing';
 import { drain } from '../../src/testing/conformance/flow.ts';
 import { ack, idsOf, messages } from '../../src/testing/conformance/settlements.ts';
+import { runCases } from './engine-cases.ts';
 import { namespaces } from './namespace.ts';
 import { overRabbitmq } from './over-rabbitmq.ts';
 
@@ -42,7 +42,5 @@ function epochOf(token: number): number {
 }
 
 overRabbitmq((server) => {
-  const all = namespaces(server);
-  const patience = { virtualMs: 1_500, realMs: 4_000, quietMs: 100 };
-  runConformance({ engine: all.engine, test, seeds: [1], cases, patience });
+  runCases({ engine: namespaces(server).engine, cases, quietMs: 100 });
 });

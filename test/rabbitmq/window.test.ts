@@ -1,8 +1,7 @@
 /** What stands still does not fill the window of its partition; what is done does not shut it. */
 import assert from 'node:assert/strict';
 import { setImmediate } from 'node:timers/promises';
-import { runConformance, type ConformanceCase, type EngineUnderTest } from 'malote/testing';
-import { test, vi } from 'vitest';
+import type { ConformanceCase, EngineUnderTest } from 'malote/testing';
 import { drain, idsByKey } from '../../src/testing/conformance/flow.ts';
 import type { Harness, Started } from '../../src/testing/conformance/harness.ts';
 import {
@@ -13,11 +12,9 @@ import {
   numbered,
   retry,
 } from '../../src/testing/conformance/settlements.ts';
+import { runCases } from './engine-cases.ts';
 import { namespaces } from './namespace.ts';
 import { overRabbitmq } from './over-rabbitmq.ts';
-
-// Over a server a case takes seconds, and more on a crowded machine.
-vi.setConfig({ testTimeout: 90_000 });
 
 const facts = ['customer:1'];
 
@@ -233,16 +230,10 @@ const narrow = (inMain: () => Promise<number>): readonly ConformanceCase[] => [
 
 overRabbitmq((server) => {
   const all = namespaces(server);
-  const patience = { virtualMs: 1_500, realMs: 8_000, quietMs: 40 };
-  runConformance({ engine: all.engine, test, seeds: [1], cases, patience });
+  const realMs = 8_000;
+  runCases({ engine: all.engine, cases, realMs });
   const limits = { window: 8 };
   const engine = (): EngineUnderTest => all.engine({}, limits);
-  const inMain = async (): Promise<number> => {
-    const channel = await all.model.createChannel();
-    const queues = ['p0', 'p1'].map((queue) => `${all.namespace}.q.billing/${queue}`);
-    const looks = await Promise.all(queues.map((queue) => channel.checkQueue(queue)));
-    await channel.close();
-    return looks.reduce((sum, { messageCount }) => sum + messageCount, 0);
-  };
-  runConformance({ engine, test, seeds: [1, 2], cases: narrow(inMain), patience });
+  const narrowed = narrow(() => all.ready('q.billing/p0', 'q.billing/p1'));
+  runCases({ engine, cases: narrowed, seeds: [1, 2], realMs });
 });
