@@ -9,15 +9,8 @@
 
 import { heapPush, heapRemove } from '../../transport/heap.ts';
 import { ackPlace } from './ack-book.ts';
-import {
-  createSource,
-  forgetIdentity,
-  store,
-  type Hold,
-  type Incoming,
-  type Member,
-  type Source,
-} from './hold.ts';
+import type { Hold, Incoming, Member, Source } from './hold.ts';
+import { createSource, forgetIdentity, store } from './source.ts';
 import { sendingOf, type Arrived } from './wire-format.ts';
 import { exchangeFor } from './names.ts';
 

@@ -1,13 +1,9 @@
 /**
  * What a session holds of one subscription: partitions and a share of the shared queue, each with
- * a lane table that turns what the server pushes into leases; and how a message changes its state.
- *
- * A message changes by a copy in the side queue of its partition. When that has come back, the one
- * before it is acknowledged: at every instant the newest confirmed state is on the server.
+ * a lane table that turns what the server pushes into leases.
  */
 
 import type { Channel } from 'amqplib';
-import type { MaloteError } from '../../errors.ts';
 import { createHeap, type Heap, type HeapItem } from '../../transport/heap.ts';
 import {
   createLaneTable,
@@ -18,24 +14,16 @@ import {
   type Step,
 } from '../../transport/lane-table.ts';
 import type { Host, Lease, Outgoing, Sink } from '../../transport/transport.ts';
-import { ackPlace, type AckBook, type Place } from './ack-book.ts';
+import type { AckBook, Place } from './ack-book.ts';
 import type { Clerk, Verdict } from './clerk.ts';
 import type { FactBook } from './facts.ts';
-import { heardOf } from './heard.ts';
-import { placeIndexOf, type Names } from './names.ts';
+import type { Names } from './names.ts';
 import type { Presence } from './presence.ts';
 import type { Publisher } from './publisher.ts';
 import { createRecent, type Recent } from './recent.ts';
 import type { Registered } from './registry.ts';
 import { mostRecent, type Settings } from './settings.ts';
-import {
-  sendingOf,
-  type Arrived,
-  type CopyNote,
-  type Heard,
-  type ShutNote,
-  type Turn,
-} from './wire-format.ts';
+import type { Arrived, Heard, ShutNote, Turn } from './wire-format.ts';
 import type { Wire } from './line.ts';
 
 /** What all subscriptions of one session share, from the connection's opening to its loss. */
@@ -261,133 +249,4 @@ function nextLease({ member, partition }: Hold): Lease {
   const token =
     partition === null ? context.nextSharedToken() : 2 ** 52 + partition.epoch * 2 ** 31 + id;
   return { id, token };
-}
-
-export interface SourceOptions {
-  readonly arrived: Arrived;
-  readonly place: Place | null;
-  readonly order: number;
-}
-
-export function createSource(hold: Hold, options: SourceOptions): Source {
-  const { place, order } = options;
-  const { message, identity, acceptedAt, note, redelivered } = options.arrived;
-  const copy = note?.kind === 'copy' ? note : null;
-  const source: Source = {
-    tag: hold.member.context.nextNumber(),
-    hold,
-    message,
-    acceptedAt,
-    identity,
-    hash: Number.NaN,
-    isListed: false,
-    isKeyed: isKeyed(hold, options),
-    cameAt: hold.member.context.host.clock.monotonic(),
-    entry: null,
-    place,
-    version: copy?.version ?? 0,
-    order,
-    heard: copy?.heard ?? [],
-    returned: copy?.returned ?? null,
-    isCareful: redelivered || copy?.isAtWork === true || (copy?.attempt ?? 1) > 1,
-    delayed: null,
-    isCopying: false,
-    isDone: false,
-    arrivals: [],
-  };
-  hold.byIdentity.set(source.identity, source);
-  hold.member.sources.set(source.tag, source);
-  return source;
-}
-
-/** Found out where it was accepted, and kept in its copies: its subscription may change since. */
-function isKeyed({ partition, book, member }: Hold, options: SourceOptions): boolean {
-  const { place } = options;
-  const { message, note } = options.arrived;
-  if (partition === null || message.key === null) return false;
-  if (note?.kind === 'copy') return note.isKeyed;
-  return (place !== null && place.book === book) || member.registered.spec.order === 'key';
-}
-
-/** Which partition's side queue holds a message back. */
-export function sideIndexOf({ registered }: Member, message: Outgoing): number {
-  return placeIndexOf(message, registered.partitions);
-}
-
-/** Stores the state of an entry. Resolves when it is stored; the connection is dropped if not. */
-export async function keep(source: Source, entry: Entry): Promise<void> {
-  const { hold } = source;
-  const { context } = hold.member;
-  source.version += 1;
-  source.isCopying = hold.partition !== null;
-  source.isCareful = true;
-  await store(context, () => sendCopy(source, entry));
-}
-
-function sendCopy(source: Source, entry: Entry): Promise<void> {
-  const { hold, message, acceptedAt } = source;
-  const { member, partition } = hold;
-  const { context, registered } = member;
-  // Of one that is at work, the ledger that lists it counts when this process dies.
-  const own: Heard[] = entry.lease === null ? [[context.session, context.clerk.number]] : [];
-  const note: CopyNote = {
-    kind: 'copy',
-    version: source.version,
-    isKeyed: source.isKeyed,
-    epoch: partition === null || source.place === null ? null : partition.epoch,
-    order: partition === null ? null : source.order,
-    attempt: entry.attempt,
-    isAtWork: entry.lease !== null,
-    heldUntil: entry.state === 'retrying' ? entry.readyAt : 0,
-    story: entry.story,
-    needs: entry.needs,
-    heard: heardOf(source.heard, own),
-    returned: source.returned,
-  };
-  const index = partition?.index ?? sideIndexOf(member, message);
-  const key = registered.queues.side[index]!;
-  return context.publisher.send(sendingOf({ exchange: '', key, message, acceptedAt, note }));
-}
-
-/** What must be stored, or nothing is certain any more. */
-export async function store(context: Context, send: () => Promise<void>): Promise<void> {
-  try {
-    await send();
-  } catch (error) {
-    context.broken(`a state could not be stored: ${(error as MaloteError).message}`);
-    throw error;
-  }
-}
-
-/** The message is done with for good. */
-export function finish(source: Source): void {
-  const { hold, place } = source;
-  source.isDone = true;
-  if (hold.partition !== null) hold.recent.add(source);
-  hold.member.sources.delete(source.tag);
-  // A copy on its way is acknowledged when it comes.
-  if (!source.isCopying) forgetIdentity(source);
-  if (place !== null && hold.isOpen) ackPlace(place);
-  source.place = null;
-}
-
-export function forgetIdentity(source: Source): void {
-  const { byIdentity } = source.hold;
-  if (byIdentity.get(source.identity) === source) byIdentity.delete(source.identity);
-}
-
-/** Whether a copy that came is the newest state of a message that is here. */
-export function takeCopy(source: Source, version: number, place: Place): void {
-  if (version < source.version || !source.isCopying) {
-    ackPlace(place);
-    return;
-  }
-  source.isCopying = false;
-  if (source.place !== null) ackPlace(source.place);
-  source.place = place;
-  for (const arrive of source.arrivals.splice(0)) arrive();
-  if (!source.isDone) return;
-  forgetIdentity(source);
-  ackPlace(place);
-  source.place = null;
 }

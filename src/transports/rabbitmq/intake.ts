@@ -1,32 +1,18 @@
 /**
- * How what the server pushes becomes entries of a lane table. What was pushed before is asked
+ * How what the server pushes is taken in, one after the other. What was pushed before is asked
  * about first: whether somebody died with it.
  */
 
-import { pushHeld, reopen, type Arrival } from '../../transport/lane-table-lanes.ts';
-import { suspect } from '../../transport/lane-table-settle.ts';
-import { entriesNamed } from '../../transport/lane-table-names.ts';
-import { storyOf, type Entry, type Step } from '../../transport/lane-table.ts';
 import type { Need } from '../../transport/transport.ts';
-import { ackPlace, type Place } from './ack-book.ts';
+import { ackPlace } from './ack-book.ts';
 import type { Verdict } from './clerk.ts';
-import { heardOf } from './heard.ts';
 import { delay, isDelayed, takePlaceOf } from './delayed.ts';
-import { isStillDead } from './dead.ts';
-import { isLater, lookAtDead, type Letter } from './dead-look.ts';
-import {
-  createSource,
-  keep,
-  takeCopy,
-  type Hold,
-  type Incoming,
-  type Returning,
-  type Source,
-  type Taker,
-} from './hold.ts';
+import { enter, needsOf, nextOrder } from './entering.ts';
+import type { Hold, Incoming, Taker } from './hold.ts';
 import { goesAway, sendAway } from './overflow.ts';
-import { isShutBy, livingOf } from './redrive.ts';
-import { identityOf, type CopyNote, type OpenNote, type ShutNote } from './wire-format.ts';
+import { holdReturn, isItsDeath, openKey, resolveDeath, takeShut } from './shut-keys.ts';
+import { takeCopy } from './source.ts';
+import type { CopyNote } from './wire-format.ts';
 
 /** Takes one in, behind everything that came before. */
 export function takeIn(hold: Hold, incoming: Incoming): void {
@@ -107,11 +93,11 @@ export async function verdictsOn(
   return verdicts;
 }
 
-/** What it waits for here. */
-function needsIn({ member }: Hold, { arrived: { message, note } }: Incoming): readonly Need[] {
-  const needs = member.registered.spec.waits ? message.facts : nothing;
+/** What it waits for, and has waited for. */
+function needsIn(hold: Hold, { arrived: { message, note } }: Incoming): readonly Need[] {
+  const needs = needsOf(hold, message);
   if (note?.kind !== 'copy') return needs;
-  return [...needs, ...note.needs, ...(note.story?.parkedFor ?? nothing)];
+  return [...needs, ...note.needs, ...(note.story?.parkedFor ?? [])];
 }
 
 /**
@@ -187,14 +173,6 @@ function isRepeated({ recent }: Hold, { incoming, note }: Stored): boolean {
   return note.returned === null && recent.has(incoming.arrived);
 }
 
-function takeShut({ partition }: Hold, note: ShutNote, place: Place): void {
-  const { shuts } = partition!;
-  const known = shuts.get(note.key);
-  if (known === undefined) shuts.set(note.key, { note, place, last: null });
-  else if (known.note.id === note.id && known.place === null) known.place = place;
-  else ackPlace(place);
-}
-
 interface Stored {
   readonly incoming: Incoming;
   readonly note: CopyNote;
@@ -213,178 +191,4 @@ function takeStored(hold: Hold, stored: Stored): void {
   else if (isReturning && hold.partition!.shuts.has(message.key ?? '')) holdReturn(hold, incoming);
   else if (goesAway(hold, incoming, verdict)) leave(hold, incoming);
   else enter(hold, incoming, { verdict, order: note.order ?? nextOrder(hold) });
-}
-
-export interface Entering {
-  readonly verdict: Verdict | null;
-  readonly order: number;
-}
-
-/** Makes an entry of a message. What a death said about it is stored at once. */
-export function enter(
-  hold: Hold,
-  { arrived, place }: Pick<Incoming, 'arrived' | 'place'>,
-  entering: Entering,
-): Source {
-  const { context } = hold.member;
-  const source = createSource(hold, { arrived, place, order: entering.order });
-  const step = context.step();
-  const isAccused = entering.verdict !== null && entering.verdict.suspicion !== 'none';
-  const { arrival, heldUntil } = arrivalOf(source, { arrived, verdict: entering.verdict, step });
-  source.entry = pushHeld(hold.table, arrival, heldUntil, step);
-  if (isAccused && hold.partition !== null && !source.isDone) {
-    void keep(source, source.entry).catch(() => undefined);
-  }
-  return source;
-}
-
-interface Past {
-  readonly arrived: Incoming['arrived'];
-  readonly verdict: Verdict | null;
-  readonly step: Step;
-}
-
-export function arrivalOf(
-  source: Source,
-  { arrived, verdict, step }: Past,
-): { readonly arrival: Arrival; readonly heldUntil: number } {
-  const { hold, message, tag, order, acceptedAt } = source;
-  const copy = arrived.note?.kind === 'copy' ? arrived.note : null;
-  const key = source.isKeyed ? message.key : null;
-  const past = {
-    attempt: copy?.attempt ?? 1,
-    readyAt: Math.max(arrived.dueAt, 0),
-    story: copy?.story ?? null,
-  };
-  if (verdict !== null) {
-    source.heard = heardOf(source.heard, verdict.heard);
-    // What stood behind the head of its lane ran only if the acks of all before it were lost.
-    const isHead = key === null || (hold.table.byKey.get(key)?.size ?? 0) === 0;
-    if (verdict.suspicion !== 'none' && isHead) suspect(past, verdict.suspicion, step);
-    else if (verdict.suspicion !== 'none') storyOf(past).wasBehind = true;
-  }
-  const arrival: Arrival = {
-    message,
-    key,
-    tag,
-    order,
-    acceptedAt,
-    needs: copy === null || copy.version === 0 ? needsOf(source) : copy.needs,
-    readyAt: past.readyAt,
-    attempt: past.attempt,
-    story: past.story,
-  };
-  return { arrival, heldUntil: copy?.heldUntil ?? 0 };
-}
-
-const nothing: readonly string[] = [];
-
-function needsOf({ hold, message }: Source): readonly string[] {
-  return hold.member.registered.spec.waits ? message.facts : nothing;
-}
-
-export function nextOrder(hold: Hold): number {
-  const partition = hold.partition;
-  if (partition === null) return hold.member.context.nextNumber();
-  partition.nextOrder += 1;
-  return partition.nextOrder;
-}
-
-/** A dead letter that came back waits until all of its key are here. */
-function holdReturn(hold: Hold, { arrived, place }: Incoming): void {
-  const { returns } = hold.partition!;
-  const source = createSource(hold, { arrived, place, order: 0 });
-  const key = source.message.key!;
-  returns.set(key, [...(returns.get(key) ?? []), { source, arrived }]);
-}
-
-/**
- * Opens a key whose dead letters came back. Whoever sent them back saw them before this: what was
- * diverted since stands behind them, and comes back with them.
- */
-export async function openKey(hold: Hold, { key, upTo }: OpenNote): Promise<void> {
-  const shut = hold.partition!.shuts.get(key);
-  if (shut === undefined) return;
-  const isWhole = shut.last !== null && !isLater(shut.last, upTo);
-  await (isWhole ? open(hold, key, []) : openWhole(hold, key));
-}
-
-async function openWhole(hold: Hold, key: string): Promise<void> {
-  const { context, registered } = hold.member;
-  await lookAtDead(context, registered, {
-    wants: (letter) => isShutBy(letter, key),
-    async work(left) {
-      if (!hold.isOpen) return;
-      const returning = left.map((letter) => returningOf(hold, letter));
-      await open(hold, key, returning);
-      for (const { place } of left) ackPlace(place);
-    },
-  });
-}
-
-/** A dead letter that comes back without having been sent: its copy is yet to be stored. */
-function returningOf(hold: Hold, letter: Letter): Returning {
-  const { message, acceptedAt } = letter;
-  const note = livingOf(hold.member.context.host, letter, { isKeyed: true });
-  const identity = identityOf(message);
-  const arrived = { message, identity, acceptedAt, dueAt: 0, note, redelivered: false };
-  return { source: createSource(hold, { arrived, place: null, order: 0 }), arrived };
-}
-
-/**
- * The dead letters of a key go before all others of it, and the key opens. Resolves when their new
- * places are stored; the record that held them back goes then, and not before.
- */
-async function open(hold: Hold, key: string, left: readonly Returning[]): Promise<void> {
-  const { table, partition, member } = hold;
-  const { shuts, returns } = partition!;
-  const step = member.context.step();
-  const returning = [...(returns.get(key) ?? []), ...left];
-  returns.delete(key);
-  const head = table.byKey.get(key)?.head ?? null;
-  const first = head === null ? nextOrder(hold) : (member.sources.get(head.tag)?.order ?? 0);
-  const arrivals = returning.map(({ source, arrived }, index) => {
-    source.order = first - returning.length + index;
-    return arrivalOf(source, { arrived, verdict: null, step }).arrival;
-  });
-  reopen(table, { key, arrivals }, step);
-  for (const { source } of returning) source.entry = entryOf(table, source);
-  const shut = shuts.get(key);
-  shuts.delete(key);
-  member.context.look();
-  const kept = returning.map(async ({ source }) => {
-    if (source.entry !== null && !source.isDone) await keep(source, source.entry);
-  });
-  await Promise.all(kept);
-  if (shut?.place && hold.isOpen) ackPlace(shut.place);
-}
-
-function entryOf(table: Hold['table'], { tag, message }: Source): Entry | null {
-  return entriesNamed(table, message.id).find((entry) => entry.tag === tag) ?? null;
-}
-
-export function isItsDeath(
-  note: { readonly id: string; readonly topic: string },
-  message: { readonly id: string; readonly topic: string },
-): boolean {
-  return note.id === message.id && note.topic === message.topic;
-}
-
-/** It was dying when its owner died: its dead letter is stored, or it lives and its key opens. */
-export async function resolveDeath(
-  hold: Hold,
-  incoming: Incoming,
-  verdict: Verdict | null,
-): Promise<void> {
-  const { message } = incoming.arrived;
-  const key = message.key!;
-  if (await isStillDead(hold.member, message)) {
-    ackPlace(incoming.place);
-    return;
-  }
-  const shutting = hold.partition!.shuts.get(key);
-  hold.partition!.shuts.delete(key);
-  if (shutting?.place) ackPlace(shutting.place);
-  reopen(hold.table, { key, arrivals: [] }, hold.member.context.step());
-  enter(hold, incoming, { verdict, order: nextOrder(hold) });
 }

@@ -8,7 +8,8 @@
 import { isMet } from '../../message/need.ts';
 import type { Verdict } from './clerk.ts';
 import { takePlaceOf } from './delayed.ts';
-import { createSource, store, type Hold, type Incoming } from './hold.ts';
+import type { Hold, Incoming } from './hold.ts';
+import { createSource, store } from './source.ts';
 import { laterQueue } from './names.ts';
 import type { Step } from './settings.ts';
 import { sendingOf, type Arrived, type CopyNote } from './wire-format.ts';

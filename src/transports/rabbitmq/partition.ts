@@ -16,29 +16,11 @@ import { endLeases } from '../../transport/lane-table-settle.ts';
 import { closeChannel, whenClosed } from './driver.ts';
 import { ackPlace, createAckBook, drained, endBook, placeOf, type Place } from './ack-book.ts';
 import { delay, isDelayed } from './delayed.ts';
-import {
-  createHold,
-  createSource,
-  forgetIdentity,
-  keep,
-  store,
-  type Hold,
-  type Incoming,
-  type Member,
-  type Partition,
-} from './hold.ts';
-import {
-  enter,
-  goOn,
-  isItsDeath,
-  nextOrder,
-  openKey,
-  resolveDeath,
-  takeIn,
-  takeMain,
-  takeSide,
-  verdictsOn,
-} from './intake.ts';
+import { createHold, type Hold, type Incoming, type Member, type Partition } from './hold.ts';
+import { createSource, forgetIdentity, keep, store } from './source.ts';
+import { enter, nextOrder } from './entering.ts';
+import { goOn, takeIn, takeMain, takeSide, verdictsOn } from './intake.ts';
+import { isItsDeath, openKey, resolveDeath } from './shut-keys.ts';
 import { relieve, takeNew } from './relief.ts';
 import { longestTakeOverMs } from './settings.ts';
 import { arrivedOf, recordOf, type CopyNote, type OpenNote } from './wire-format.ts';

@@ -31,7 +31,8 @@ import type {
 import { burialOf } from './dead.ts';
 import { cutOff } from './failures.ts';
 import { heardOf } from './heard.ts';
-import { finish, keep, store, type Context, type Hold, type Member, type Source } from './hold.ts';
+import type { Context, Hold, Member, Source } from './hold.ts';
+import { finish, keep, store } from './source.ts';
 import { moveAway } from './shared.ts';
 import { recordOf, type DeadNote, type Turn } from './wire-format.ts';
 

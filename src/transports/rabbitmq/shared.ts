@@ -14,19 +14,10 @@ import type { Entry } from '../../transport/lane-table.ts';
 import { ackPlace, createAckBook, placeOf, returnPlace } from './ack-book.ts';
 import type { Verdict } from './clerk.ts';
 import { whenClosed } from './driver.ts';
-import {
-  createHold,
-  createSource,
-  finish,
-  forgetIdentity,
-  keep,
-  store,
-  type Hold,
-  type Incoming,
-  type Member,
-  type Source,
-} from './hold.ts';
-import { arrivalOf, enter, nextOrder, takeIn } from './intake.ts';
+import { createHold, type Hold, type Incoming, type Member, type Source } from './hold.ts';
+import { createSource, finish, forgetIdentity, keep, store } from './source.ts';
+import { arrivalOf, enter, nextOrder } from './entering.ts';
+import { takeIn } from './intake.ts';
 import { nextChange, type Change, type Feed, type Room } from './shared-window.ts';
 import { arrivedOf, sendingOf } from './wire-format.ts';
 

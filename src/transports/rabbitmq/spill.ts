@@ -11,7 +11,8 @@
 
 import type { Lane } from '../../transport/lane-table.ts';
 import { hasReady } from '../../transport/lane-table-claim.ts';
-import { keep, type Hold, type Partition, type Source } from './hold.ts';
+import type { Hold, Partition, Source } from './hold.ts';
+import { keep } from './source.ts';
 
 /** From then on a handler, or a backlog in the window, is slow. */
 const slowMs = 1_000;

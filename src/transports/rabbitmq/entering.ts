@@ -1,0 +1,86 @@
+/** How what came becomes an entry of a lane table, with what deaths say of it. */
+
+import { pushHeld, type Arrival } from '../../transport/lane-table-lanes.ts';
+import { suspect } from '../../transport/lane-table-settle.ts';
+import { storyOf, type Step } from '../../transport/lane-table.ts';
+import type { Outgoing } from '../../transport/transport.ts';
+import type { Verdict } from './clerk.ts';
+import { heardOf } from './heard.ts';
+import type { Hold, Incoming, Source } from './hold.ts';
+import { createSource, keep } from './source.ts';
+
+export interface Entering {
+  readonly verdict: Verdict | null;
+  readonly order: number;
+}
+
+/** Makes an entry of a message. What a death said about it is stored at once. */
+export function enter(
+  hold: Hold,
+  { arrived, place }: Pick<Incoming, 'arrived' | 'place'>,
+  entering: Entering,
+): Source {
+  const { context } = hold.member;
+  const source = createSource(hold, { arrived, place, order: entering.order });
+  const step = context.step();
+  const isAccused = entering.verdict !== null && entering.verdict.suspicion !== 'none';
+  const { arrival, heldUntil } = arrivalOf(source, { arrived, verdict: entering.verdict, step });
+  source.entry = pushHeld(hold.table, arrival, heldUntil, step);
+  if (isAccused && hold.partition !== null && !source.isDone) {
+    void keep(source, source.entry).catch(() => undefined);
+  }
+  return source;
+}
+
+interface Past {
+  readonly arrived: Incoming['arrived'];
+  readonly verdict: Verdict | null;
+  readonly step: Step;
+}
+
+export function arrivalOf(
+  source: Source,
+  { arrived, verdict, step }: Past,
+): { readonly arrival: Arrival; readonly heldUntil: number } {
+  const { hold, message, tag, order, acceptedAt } = source;
+  const copy = arrived.note?.kind === 'copy' ? arrived.note : null;
+  const key = source.isKeyed ? message.key : null;
+  const past = {
+    attempt: copy?.attempt ?? 1,
+    readyAt: Math.max(arrived.dueAt, 0),
+    story: copy?.story ?? null,
+  };
+  if (verdict !== null) {
+    source.heard = heardOf(source.heard, verdict.heard);
+    // What stood behind the head of its lane ran only if the acks of all before it were lost.
+    const isHead = key === null || (hold.table.byKey.get(key)?.size ?? 0) === 0;
+    if (verdict.suspicion !== 'none' && isHead) suspect(past, verdict.suspicion, step);
+    else if (verdict.suspicion !== 'none') storyOf(past).wasBehind = true;
+  }
+  const arrival: Arrival = {
+    message,
+    key,
+    tag,
+    order,
+    acceptedAt,
+    needs: copy === null || copy.version === 0 ? needsOf(hold, message) : copy.needs,
+    readyAt: past.readyAt,
+    attempt: past.attempt,
+    story: past.story,
+  };
+  return { arrival, heldUntil: copy?.heldUntil ?? 0 };
+}
+
+const nothing: readonly string[] = [];
+
+/** What a message waits for here. */
+export function needsOf({ member }: Hold, { facts }: Outgoing): readonly string[] {
+  return member.registered.spec.waits ? facts : nothing;
+}
+
+export function nextOrder(hold: Hold): number {
+  const partition = hold.partition;
+  if (partition === null) return hold.member.context.nextNumber();
+  partition.nextOrder += 1;
+  return partition.nextOrder;
+}

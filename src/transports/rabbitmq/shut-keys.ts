@@ -1,0 +1,124 @@
+/**
+ * Keys that a dead letter holds shut: what comes back for them waits, and once all of a key are
+ * here it opens, the dead ones before all others.
+ */
+
+import { reopen } from '../../transport/lane-table-lanes.ts';
+import { entriesNamed } from '../../transport/lane-table-names.ts';
+import type { Entry } from '../../transport/lane-table.ts';
+import { ackPlace, type Place } from './ack-book.ts';
+import type { Verdict } from './clerk.ts';
+import { isStillDead } from './dead.ts';
+import { isLater, lookAtDead, type Letter } from './dead-look.ts';
+import { arrivalOf, enter, nextOrder } from './entering.ts';
+import type { Hold, Incoming, Returning, Source } from './hold.ts';
+import { isShutBy, livingOf } from './redrive.ts';
+import { createSource, keep } from './source.ts';
+import { identityOf, type OpenNote, type ShutNote } from './wire-format.ts';
+
+export function takeShut({ partition }: Hold, note: ShutNote, place: Place): void {
+  const { shuts } = partition!;
+  const known = shuts.get(note.key);
+  if (known === undefined) shuts.set(note.key, { note, place, last: null });
+  else if (known.note.id === note.id && known.place === null) known.place = place;
+  else ackPlace(place);
+}
+
+/** A dead letter that came back waits until all of its key are here. */
+export function holdReturn(hold: Hold, { arrived, place }: Incoming): void {
+  const { returns } = hold.partition!;
+  const source = createSource(hold, { arrived, place, order: 0 });
+  const key = source.message.key!;
+  returns.set(key, [...(returns.get(key) ?? []), { source, arrived }]);
+}
+
+/**
+ * Opens a key whose dead letters came back. Whoever sent them back saw them before this: what was
+ * diverted since stands behind them, and comes back with them.
+ */
+export async function openKey(hold: Hold, { key, upTo }: OpenNote): Promise<void> {
+  const shut = hold.partition!.shuts.get(key);
+  if (shut === undefined) return;
+  const isWhole = shut.last !== null && !isLater(shut.last, upTo);
+  await (isWhole ? open(hold, key, []) : openWhole(hold, key));
+}
+
+async function openWhole(hold: Hold, key: string): Promise<void> {
+  const { context, registered } = hold.member;
+  await lookAtDead(context, registered, {
+    wants: (letter) => isShutBy(letter, key),
+    async work(left) {
+      if (!hold.isOpen) return;
+      const returning = left.map((letter) => returningOf(hold, letter));
+      await open(hold, key, returning);
+      for (const { place } of left) ackPlace(place);
+    },
+  });
+}
+
+/** A dead letter that comes back without having been sent: its copy is yet to be stored. */
+function returningOf(hold: Hold, letter: Letter): Returning {
+  const { message, acceptedAt } = letter;
+  const note = livingOf(hold.member.context.host, letter, { isKeyed: true });
+  const identity = identityOf(message);
+  const arrived = { message, identity, acceptedAt, dueAt: 0, note, redelivered: false };
+  return { source: createSource(hold, { arrived, place: null, order: 0 }), arrived };
+}
+
+/**
+ * The dead letters of a key go before all others of it, and the key opens. Resolves when their new
+ * places are stored; the record that held them back goes then, and not before.
+ */
+async function open(hold: Hold, key: string, left: readonly Returning[]): Promise<void> {
+  const { table, partition, member } = hold;
+  const { shuts, returns } = partition!;
+  const step = member.context.step();
+  const returning = [...(returns.get(key) ?? []), ...left];
+  returns.delete(key);
+  const head = table.byKey.get(key)?.head ?? null;
+  const first = head === null ? nextOrder(hold) : (member.sources.get(head.tag)?.order ?? 0);
+  const arrivals = returning.map(({ source, arrived }, index) => {
+    source.order = first - returning.length + index;
+    return arrivalOf(source, { arrived, verdict: null, step }).arrival;
+  });
+  reopen(table, { key, arrivals }, step);
+  for (const { source } of returning) source.entry = entryOf(table, source);
+  const shut = shuts.get(key);
+  shuts.delete(key);
+  member.context.look();
+  const kept = returning.map(async ({ source }) => {
+    if (source.entry !== null && !source.isDone) await keep(source, source.entry);
+  });
+  await Promise.all(kept);
+  if (shut?.place && hold.isOpen) ackPlace(shut.place);
+}
+
+function entryOf(table: Hold['table'], { tag, message }: Source): Entry | null {
+  return entriesNamed(table, message.id).find((entry) => entry.tag === tag) ?? null;
+}
+
+export function isItsDeath(
+  note: { readonly id: string; readonly topic: string },
+  message: { readonly id: string; readonly topic: string },
+): boolean {
+  return note.id === message.id && note.topic === message.topic;
+}
+
+/** It was dying when its owner died: its dead letter is stored, or it lives and its key opens. */
+export async function resolveDeath(
+  hold: Hold,
+  incoming: Incoming,
+  verdict: Verdict | null,
+): Promise<void> {
+  const { message } = incoming.arrived;
+  const key = message.key!;
+  if (await isStillDead(hold.member, message)) {
+    ackPlace(incoming.place);
+    return;
+  }
+  const shutting = hold.partition!.shuts.get(key);
+  hold.partition!.shuts.delete(key);
+  if (shutting?.place) ackPlace(shutting.place);
+  reopen(hold.table, { key, arrivals: [] }, hold.member.context.step());
+  enter(hold, incoming, { verdict, order: nextOrder(hold) });
+}
