@@ -6,8 +6,8 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { createBus, type Bus } from 'malote';
-import { type Arena, engineAt } from './arena.ts';
+import type { Bus } from 'malote';
+import { type Arena, busAt } from './arena.ts';
 import { type CampaignRecord, recordOf } from './campaign-record.ts';
 import { type CampaignSetup, untilFree } from './child.ts';
 import { lost } from './checkers.ts';
@@ -54,7 +54,7 @@ export async function runCampaign(campaign: Campaign): Promise<CampaignResult> {
   const fleet = createFleet();
   const histories = join(campaign.folder, 'histories');
   mkdirSync(histories);
-  const bus = createBus({ engine: engineAt(campaign.arena.engine), logger: false });
+  const bus = busAt(campaign.arena.engine, { logger: false });
   try {
     await registerSubscriptions(bus);
     const living = await assault(fleet, campaign, histories);

@@ -3,8 +3,8 @@
  * order beside them. Opens first what the processes before it in its place left closed.
  */
 import { setTimeout as pause } from 'node:timers/promises';
-import { createBus, MaloteError } from 'malote';
-import { engineAt } from './arena.ts';
+import { MaloteError } from 'malote';
+import { busAt } from './arena.ts';
 import { slotOf } from './campaign-record.ts';
 import { type CampaignSetup, dieWithParent, setupOf, tellParent, untilFree } from './child.ts';
 import { type Announced, now, openHistory, readHistories, unconfirmedFacts } from './history.ts';
@@ -14,7 +14,7 @@ const { engine, name, histories, seed, leaseMs } = setupOf() as CampaignSetup;
 const left = unconfirmedFacts(readHistories(histories, `${slotOf(name)}.`));
 const write = openHistory(histories, name);
 const next = createLoad(seed, name);
-const bus = createBus({ engine: engineAt(engine), lease: leaseMs, logger: false });
+const bus = busAt(engine, { lease: leaseMs, logger: false });
 let stopping = false;
 
 async function open(facts: readonly string[]): Promise<void> {

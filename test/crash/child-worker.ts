@@ -4,15 +4,9 @@
  */
 import { subscribe } from 'node:diagnostics_channel';
 import { setTimeout as pause } from 'node:timers/promises';
-import {
-  createBus,
-  fixed,
-  type HandlerContext,
-  type TransitionEvent,
-  transitionChannel,
-} from 'malote';
+import { fixed, type HandlerContext, type TransitionEvent, transitionChannel } from 'malote';
 import { seededRandom } from 'malote/testing';
-import { engineAt } from './arena.ts';
+import { busAt, engineAt } from './arena.ts';
 import { followUpOf } from './campaign-record.ts';
 import { type CampaignSetup, dieWithParent, setupOf, tellParent, untilFree } from './child.ts';
 import { now, openHistory } from './history.ts';
@@ -64,7 +58,7 @@ async function start(): Promise<void> {
   const telling = tellingInHand(engineAt(engine), (messages) =>
     write({ f: 'in-hand', at: now(), messages }),
   );
-  const bus = createBus({ engine: telling, lease: leaseMs, logger: false });
+  const bus = busAt(engine, { engine: telling, lease: leaseMs, logger: false });
   for (const { name: subscription, topic, isOrdered, waits } of subscriptions) {
     const options = {
       name: subscription,

@@ -33,8 +33,40 @@ test('an old server, another product and one that confirms nothing are refused',
   assert.match(levels({ product: 'LavinMQ', version: '2.0' }).join(), /^refused: LavinMQ is not/);
 });
 
+test('addresses are those of one cluster, and each of them is one', () => {
+  const one = 'amqp://guest:secret@localhost/a';
+  const invalid = { code: 'OPTION_INVALID' };
+  for (const urls of [[], [one, 'http://localhost'], [one, 'amqp://localhost/b'], ['amqp://:x']]) {
+    assert.throws(() => rabbitmq(urls), invalid);
+  }
+  assert.throws(
+    () => rabbitmq([one, 'http://me:secret@localhost']),
+    ({ message: said }: Error) => /must be an address/.test(said) && !said.includes('secret'),
+  );
+  const other = 'amqps://guest:other@127.0.0.1:5700/a';
+  assert.equal(rabbitmq([one, other]).address, rabbitmq([other, one]).address);
+});
+
 overRabbitmq(
   (server) => {
+    test('who does not answer is passed over, and the doctor says so', { timeout }, async () => {
+      const away = 'amqp://guest:guest@127.0.0.1:1';
+      for (const urls of [
+        [away, server().url],
+        [server().url, away],
+      ]) {
+        const engine = rabbitmq(urls, { namespace: 'passed-over' });
+        const found = await engine.examine();
+        assert.match(found.map(({ sentence }) => sentence).join('\n'), /127\.0\.0\.1:1 does not/);
+        const bus = createBus({ engine, logger: false });
+        await bus.publish(Noted, { text: 'arrived' });
+        await bus.stop();
+      }
+      await assert.rejects(async () => await rabbitmq([away, away]).examine(), {
+        code: 'ENGINE_UNREACHABLE',
+      });
+    });
+
     async function refusal(url: string, options: RabbitmqOptions): Promise<string> {
       const bus = createBus({ engine: rabbitmq(url, options), logger: false });
       try {

@@ -4,7 +4,7 @@
  * a server that the machine runs for others.
  */
 import { type ChildProcessByStdio, execFile, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -42,19 +42,63 @@ export interface ServerOptions {
   readonly erlang?: readonly string[];
 }
 
-export async function startServer(options: ServerOptions = {}): Promise<Server> {
-  const { settings = [], erlang = [] } = options;
+/** What servers of one cluster have in common: a secret, and a place that knows their ports. */
+export interface Network {
+  readonly folder: string;
+  readonly environment: NodeJS.ProcessEnv;
+  end(): void;
+}
+
+export async function startNetwork(): Promise<Network> {
   const folder = mkdtempSync(join(tmpdir(), 'malote-rabbitmq-'));
-  const [port, distribution, names] = await freePorts(3);
+  const [names = 0] = await freePorts(1);
   const environment = {
     ...process.env,
     HOME: folder,
-    RABBITMQ_NODENAME: `m${port}@localhost`,
+    ERL_EPMD_ADDRESS: '127.0.0.1',
+    ERL_EPMD_PORT: String(names),
+  };
+  const epmd = spawnBound(['epmd', '-port', String(names), '-address', '127.0.0.1'], environment);
+  return {
+    folder,
+    environment,
+    end() {
+      killGroup(epmd);
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+export async function startServer(options: ServerOptions = {}): Promise<Server> {
+  const network = await startNetwork();
+  const server = await startNode(network, options);
+  return {
+    ...server,
+    get pid() {
+      return server.pid;
+    },
+    async stop() {
+      await server.kill();
+      network.end();
+    },
+  };
+}
+
+/** One server; what it leaves behind goes with the network. */
+export async function startNode(
+  network: Network,
+  { settings = [], erlang = [] }: ServerOptions = {},
+): Promise<Server & { readonly name: string }> {
+  const [port = 0, distribution] = await freePorts(2);
+  const name = `m${port}@localhost`;
+  const folder = join(network.folder, name);
+  mkdirSync(folder);
+  const environment = {
+    ...network.environment,
+    RABBITMQ_NODENAME: name,
     RABBITMQ_NODE_IP_ADDRESS: '127.0.0.1',
     RABBITMQ_NODE_PORT: String(port),
     RABBITMQ_DIST_PORT: String(distribution),
-    ERL_EPMD_ADDRESS: '127.0.0.1',
-    ERL_EPMD_PORT: String(names),
     RABBITMQ_MNESIA_BASE: join(folder, 'data'),
     RABBITMQ_LOG_BASE: folder,
     RABBITMQ_ENABLED_PLUGINS_FILE: join(folder, 'plugins'),
@@ -65,16 +109,16 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
   writeFileSync(join(folder, 'plugins'), '[].');
   const lines = ['vm_memory_high_watermark.absolute = 512MB', 'disk_free_limit.absolute = 50MB'];
   writeFileSync(join(folder, 'rabbitmq.conf'), `${[...lines, ...settings].join('\n')}\n`);
-  const epmd = spawnBound(['epmd', '-port', String(names), '-address', '127.0.0.1'], environment);
-  let server = await boot(environment, port ?? 0);
+  let server = await boot(environment, port);
   const kill = async (): Promise<void> => {
     const ended = gone(server);
     killGroup(server);
     await ended;
   };
   return {
+    name,
     url: `amqp://guest:guest@127.0.0.1:${port}`,
-    port: port ?? 0,
+    port,
     get pid() {
       return server.pid ?? 0;
     },
@@ -85,13 +129,9 @@ export async function startServer(options: ServerOptions = {}): Promise<Server> 
     kill,
     async restart() {
       await kill();
-      server = await boot(environment, port ?? 0);
+      server = await boot(environment, port);
     },
-    async stop() {
-      await kill();
-      killGroup(epmd);
-      rmSync(folder, { recursive: true, force: true });
-    },
+    stop: kill,
   };
 }
 

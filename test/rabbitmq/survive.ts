@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { rabbitmqAt } from '../crash/arena.ts';
+import { type Arena, rabbitmqAt } from '../crash/arena.ts';
 import { runCampaign, serverSlot, type World } from '../crash/campaign.ts';
 import { handling, staging } from '../crash/load.ts';
 import { type Fault, printSchedule } from '../crash/nemesis.ts';
@@ -18,30 +18,38 @@ import type { Server } from './server.ts';
 export const slots: readonly string[] = ['publisher-1', 'publisher-2', 'worker-1', 'worker-2'];
 const folder = temporaryFolder();
 
-/** Runs one campaign and prints its figures; answers everything that should not be. */
+/** One campaign over a server. */
 export async function survive(
   server: Server,
   namespace: string,
   schedule: readonly Fault[],
 ): Promise<object> {
-  console.log(`${namespace}: ${printSchedule(schedule)}`);
-  const own = join(folder, namespace);
-  mkdirSync(own);
-  const arena = rabbitmqAt(server.url, namespace);
   const proxies = new Map<string, Proxy>();
   for (const slot of slots) proxies.set(slot, await startProxy(server.port));
-  const world = worldOf(server, namespace, proxies);
   try {
-    const seed = schedule.length;
-    const outcome = await runCampaign({ seed, folder: own, arena, world, slots, schedule });
-    const { record, left, dead, complaints, drainedMs } = outcome;
-    const verdict = examine(record, { ...handling, ...arena, staging });
-    console.log(`${namespace}: ${summary(record, verdict)}, drained in ${drainedMs} ms`);
-    assert.ok(verdict.accepted > 300, 'too little was published to mean anything');
-    return { findings: verdict.findings, left, dead, complaints };
+    const world = worldOf(server, namespace, proxies);
+    return await surviveIn(world, rabbitmqAt(server.url, namespace), { namespace, schedule });
   } finally {
     for (const proxy of proxies.values()) await proxy.close();
   }
+}
+
+/** Runs one campaign and prints its figures; answers everything that should not be. */
+export async function surviveIn(
+  world: World,
+  arena: Arena,
+  { namespace, schedule }: { readonly namespace: string; readonly schedule: readonly Fault[] },
+): Promise<object> {
+  console.log(`${namespace}: ${printSchedule(schedule)}`);
+  const own = join(folder, namespace);
+  mkdirSync(own);
+  const seed = schedule.length;
+  const outcome = await runCampaign({ seed, folder: own, arena, world, slots, schedule });
+  const { record, left, dead, complaints, drainedMs } = outcome;
+  const verdict = examine(record, { ...handling, ...arena, staging });
+  console.log(`${namespace}: ${summary(record, verdict)}, drained in ${drainedMs} ms`);
+  assert.ok(verdict.accepted > 300, 'too little was published to mean anything');
+  return { findings: verdict.findings, left, dead, complaints };
 }
 
 function worldOf(server: Server, namespace: string, proxies: ReadonlyMap<string, Proxy>): World {

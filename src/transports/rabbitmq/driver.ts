@@ -17,10 +17,43 @@ async function loadDriver(): Promise<typeof amqplib> {
   }
 }
 
+/** A connection, and to which server of the cluster, by the place of its address. */
+export interface Connected {
+  readonly model: ChannelModel;
+  readonly at: number;
+}
+
+/**
+ * To the first server that answers, from one on; who does not answer is passed over.
+ * @throws MaloteError as {@link connect} does; `ENGINE_UNREACHABLE` when none answers
+ */
+export async function connectToOne(
+  settings: Settings,
+  purpose: string,
+  from: number,
+): Promise<Connected> {
+  const { urls } = settings;
+  let failure: unknown = null;
+  for (let tried = 0; tried < urls.length; tried++) {
+    const at = (from + tried) % urls.length;
+    try {
+      return { model: await connect(urls[at]!, settings, purpose), at };
+    } catch (error) {
+      if (!(error instanceof MaloteError) || error.code !== 'ENGINE_UNREACHABLE') throw error;
+      failure = error;
+    }
+  }
+  throw failure;
+}
+
 /** @throws MaloteError `DRIVER_MISSING`, `ENGINE_DENIED`, `ENGINE_UNREACHABLE` */
-export async function connect(settings: Settings, purpose: string): Promise<ChannelModel> {
+export async function connect(
+  url: string,
+  settings: Settings,
+  purpose: string,
+): Promise<ChannelModel> {
   const driver = await loadDriver();
-  const { url, heartbeatSeconds, namespace, tls } = settings;
+  const { heartbeatSeconds, namespace, tls } = settings;
   try {
     const model = await driver.connect(withHeartbeat(url, heartbeatSeconds), {
       ...tls,

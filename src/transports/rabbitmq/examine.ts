@@ -6,6 +6,7 @@
 
 import type { ChannelModel } from 'amqplib';
 import { systemClock } from '../../clock.ts';
+import { MaloteError } from '../../errors.ts';
 import type { Finding } from '../../transport/transport.ts';
 import { connect } from './driver.ts';
 import { greetingOf, judge } from './greeting.ts';
@@ -15,8 +16,28 @@ import { lengthOf } from './topology.ts';
 
 const patienceMs = 2_000;
 
+/**
+ * Looks at every server of the cluster.
+ * @throws MaloteError as `connect` does; `ENGINE_UNREACHABLE` only where none of them answers
+ */
 export async function examine(settings: Settings): Promise<readonly Finding[]> {
-  const model = await connect(settings, 'examine');
+  const found = new Map<string, Finding>();
+  let away = 0;
+  for (const url of settings.urls) {
+    try {
+      for (const one of await examineOne(url, settings)) found.set(one.sentence, one);
+    } catch (error) {
+      away += 1;
+      const isAway = error instanceof MaloteError && error.code === 'ENGINE_UNREACHABLE';
+      if (!isAway || away === settings.urls.length) throw error;
+      found.set(url, { level: 'warning', sentence: error.message });
+    }
+  }
+  return [...found.values()];
+}
+
+async function examineOne(url: string, settings: Settings): Promise<readonly Finding[]> {
+  const model = await connect(url, settings, 'examine');
   model.on('error', () => undefined);
   try {
     const { kept, ingressKept } = namesOf(settings.namespace);

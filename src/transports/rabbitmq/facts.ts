@@ -3,6 +3,7 @@
  * that consumes, or, with a store beside the server, asked for there.
  */
 
+import { systemClock, type Timer } from '../../clock.ts';
 import type { Facts } from '../../transport/facts.ts';
 import { createKnownFacts, type KnownFacts } from '../../transport/known-facts.ts';
 import type { LaneTable } from '../../transport/lane-table.ts';
@@ -36,12 +37,27 @@ export interface FactBookOptions {
   broken(reason: string): void;
 }
 
+/** A marker a minute while something waits, and none else. */
+const silencesBetween = 6;
+
+/** Whoever asked is gone, or begins anew. */
+const ignore = (): void => undefined;
+
 export function factsOnStream(
   stream: Omit<TailOptions, 'read'>,
-  { opened, keepMs, most }: FactBookOptions & Pick<FactMemoryOptions, 'keepMs' | 'most'>,
+  { opened, tables, keepMs, most }: FactBookOptions & Pick<FactMemoryOptions, 'keepMs' | 'most'>,
 ): FactBook {
   const memory = createFactMemory({ keepMs, most, now: stream.now, opened });
   let tail: Tail | null = null;
+  let check: Timer | null = null;
+  const arm = (): Timer =>
+    systemClock
+      .setTimer(() => {
+        // What waits would wait for ever behind a stream that has fallen silent: see `tail.ts`.
+        if ([...tables()].some(({ counts }) => counts.waiting > 0)) tail!.sync().catch(ignore);
+        check = arm();
+      }, stream.silentMs * silencesBetween)
+      .unref();
   return {
     get size() {
       return memory.size;
@@ -49,6 +65,7 @@ export function factsOnStream(
     has: (fact) => memory.has(fact),
     async begin() {
       tail = await startTail({ ...stream, read: (entry, at) => memory.read(entry, at) });
+      check = arm();
     },
     checkRoom: (changes) => memory.checkRoom(changes),
     async mark(changes) {
@@ -58,7 +75,10 @@ export function factsOnStream(
     isEnough: () => true,
     learn: () => tail!.sync(),
     lacking() {},
-    end: () => tail?.end(cutOff()),
+    end() {
+      check?.cancel();
+      tail?.end(cutOff());
+    },
   };
 }
 

@@ -126,11 +126,15 @@ export function unsure(
   return new MaloteError('INDETERMINATE', `${what}: it may be ${be} or not`, { cause });
 }
 
-export function unreachable(url: string, waitedMs: number, cause: unknown): MaloteError {
+export function unreachable(
+  urls: readonly string[],
+  waitedMs: number,
+  cause: unknown,
+): MaloteError {
   if (cause instanceof MaloteError && cause.code !== 'ENGINE_UNREACHABLE') return cause;
   return new MaloteError(
     'ENGINE_UNREACHABLE',
-    `${hide(url)} did not answer within ${waitedMs} ms; nothing was stored`,
+    `${hide(urls)} did not answer within ${waitedMs} ms; nothing was stored`,
     { cause },
   );
 }

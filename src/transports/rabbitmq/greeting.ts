@@ -32,6 +32,15 @@ export function channelsOf({ connection }: ChannelModel): number {
   return (connection as unknown as Connected).channelMax;
 }
 
+export function majorOf(model: ChannelModel): number {
+  return versionOf(greetingOf(model))[0];
+}
+
+function versionOf({ version }: ServerProperties): readonly [major: number, minor: number] {
+  const [major = 0, minor = 0] = String(version).split('.').map(Number);
+  return [major, minor];
+}
+
 export function greetingOf({ connection }: ChannelModel): ServerProperties {
   const { serverProperties, frameMax } = connection as unknown as Connected;
   return { ...serverProperties, frameMax };
@@ -52,7 +61,7 @@ export function judge(properties: ServerProperties): readonly Finding[] {
       { level: 'refused', sentence: `${String(product)} is not RabbitMQ: nothing holds there` },
     ];
   }
-  const [major = 0, minor = 0] = String(version).split('.').map(Number);
+  const [major, minor] = versionOf(properties);
   const isOld = major < oldest[0] || (major === oldest[0] && minor < oldest[1]);
   const is = `RabbitMQ ${String(version)}`;
   const findings: Finding[] = [];

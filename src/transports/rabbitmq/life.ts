@@ -31,7 +31,8 @@ export async function begin(session: Session, wire: Wire): Promise<void> {
   const now = (): number => host.clock.now();
   const longestUnacked = (): number => session.longestUnackedMs;
   const { newId } = host;
-  const reading = { model, publisher, stream, newId, read, broken, now, longestUnacked };
+  const { silentMs } = settings.limits;
+  const reading = { model, publisher, stream, newId, read, broken, now, longestUnacked, silentMs };
   const tail = await startTail(reading);
   const presence = await startPresence({
     model,

@@ -7,7 +7,7 @@ import type { ChannelModel } from 'amqplib';
 import { setImmediate as turn } from 'node:timers/promises';
 import { systemClock, type Timer } from '../../clock.ts';
 import type { ErrorCode, MaloteError } from '../../errors.ts';
-import { connect } from './driver.ts';
+import { connectToOne } from './driver.ts';
 import { checkServer } from './greeting.ts';
 import { callFailure, lineLost, messageOf, unreachable } from './failures.ts';
 import type { Settings } from './settings.ts';
@@ -58,6 +58,8 @@ export function pauseAfter(failures: number, random: number): number {
 interface State {
   wire: Wire | null;
   isClosed: boolean;
+  /** The place of the address that is tried first: the next one after every failure. */
+  at: number;
   /** Being prepared. */
   next: Wire | null;
   timer: Timer | null;
@@ -73,6 +75,7 @@ export function createLine(options: LineOptions): Line {
   const state: State = {
     wire: null,
     isClosed: false,
+    at: Math.floor(options.random() * options.settings.urls.length),
     next: null,
     timer: null,
     failures: 0,
@@ -115,7 +118,12 @@ function shut(state: State): void {
 }
 
 async function attempt(state: State, options: LineOptions): Promise<void> {
-  const model = await connect(options.settings, options.purpose);
+  const { settings, purpose } = options;
+  const from = state.at;
+  state.at = from + 1;
+  const { model, at } = await connectToOne(settings, purpose, from);
+  state.at = at + 1;
+  const url = settings.urls[at]!;
   const wire = wireOf(model);
   let reason = 'the connection was closed';
   model.on('error', (error) => (reason = messageOf(error)));
@@ -130,26 +138,26 @@ async function attempt(state: State, options: LineOptions): Promise<void> {
     if (state.wire !== wire) return;
     state.wire = null;
     options.lost(wire, reason);
-    tell(state, options, lineLost(options.settings.url, reason));
+    tell(state, options, lineLost(url, reason));
     again(state, options);
   });
   state.next = wire;
   if (state.isClosed) wire.destroy(ended);
   try {
-    checkServer(model, options.settings.url);
+    checkServer(model, url);
     // What is lost while it is prepared may leave somebody waiting for an answer for ever.
     await Promise.race([options.opened(wire), given]);
   } catch (error) {
     const wasLost = !wire.isOpen;
     wire.destroy('it could not be prepared');
     options.lost(wire, reason);
-    throw preparing(error, wasLost ? lineLost(options.settings.url, reason) : null);
+    throw preparing(error, wasLost ? lineLost(url, reason) : null);
   } finally {
     state.next = null;
   }
   if (state.isClosed || !wire.isOpen) {
     wire.destroy(ended);
-    throw preparing(new Error(reason), lineLost(options.settings.url, reason));
+    throw preparing(new Error(reason), lineLost(url, reason));
   }
   state.wire = wire;
   state.failures = 0;
@@ -188,7 +196,7 @@ function tell(state: State, { troubled }: LineOptions, error: MaloteError): void
 function ready(state: State, { settings }: LineOptions, waitMs: number): Promise<Wire> {
   if (state.wire !== null) return Promise.resolve(state.wire);
   return new Promise((resolve, reject) => {
-    const give = (): void => reject(unreachable(settings.url, waitMs, state.lastError));
+    const give = (): void => reject(unreachable(settings.urls, waitMs, state.lastError));
     if (state.isClosed) {
       give();
       return;

@@ -45,7 +45,7 @@ function createSession(settings: Settings, host: Host): Session {
   const names = namesOf(settings.namespace);
   let numbers = 0;
   const over = {
-    url: settings.url,
+    urls: settings.urls,
     waitMs: host.leaseMs,
     nowhere({ exchange, key }: Sending): void {
       // Sessions end. Anything else that is gone was deleted underfoot.

@@ -73,7 +73,7 @@ export function whileWanted(publisher: Publisher, isWanted: () => boolean): Publ
 }
 
 export interface PublisherOptions {
-  readonly url: string;
+  readonly urls: readonly string[];
   /** How long a message may be on its way. */
   readonly waitMs: number;
   /** Something was sent to where no queue is. */
@@ -126,7 +126,7 @@ function putOne(state: State, sending: Sending, sent: Sent): void {
   const until = state.clock.monotonic() + state.waitMs;
   const pending = { sending, sent, until, isReturned: false };
   if (state.isEnded) {
-    sent(unreachable(state.url, 0, null));
+    sent(unreachable(state.urls, 0, null));
     return;
   }
   if (sending.body.length > state.mostBytes) {
@@ -309,7 +309,7 @@ function refuseWaiting(state: State, isOver: (pending: Pending) => boolean): voi
   if (over.length === 0) return;
   state.waiting = state.waiting.filter((pending) => !isOver(pending));
   const error = callFailure(
-    unreachable(state.url, state.waitMs, new Error(state.lastReason)),
+    unreachable(state.urls, state.waitMs, new Error(state.lastReason)),
     'publishing',
   );
   for (const { sent } of over) sent(error);

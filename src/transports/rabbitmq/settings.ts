@@ -38,7 +38,8 @@ export interface RabbitmqOptions {
 }
 
 export interface Settings {
-  readonly url: string;
+  /** Of the servers of one cluster; at least one. */
+  readonly urls: readonly string[];
   readonly namespace: string;
   readonly queues: 'quorum' | 'classic';
   readonly partitions: number;
@@ -65,6 +66,8 @@ export interface Limits {
   readonly window: number;
   /** How many facts a namespace may hold. */
   readonly facts: number;
+  /** For how long a stream may say nothing of what was stored in it; milliseconds. */
+  readonly silentMs: number;
   /** How many dead letters one consumer is given, before the next one goes on. */
   readonly lookWindow: number;
   /** Dead letters that are sent back at once, and their bodies together. */
@@ -121,6 +124,7 @@ export const usualLimits: Limits = {
   side: wholeQueue,
   window: windowSize,
   facts: 5_000_000,
+  silentMs: 10_000,
   lookWindow: wholeQueue,
   redriveLetters: 10_000,
   redriveBytes: 64 * 2 ** 20,
@@ -133,16 +137,9 @@ const known = ['namespace', 'queues', 'partitions', 'keepFacts', 'heartbeat', 't
 const namespacePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,47}$/;
 
 /** @throws MaloteError `OPTION_INVALID`, `OPTION_UNKNOWN` */
-export function resolve(url: string, options: RabbitmqOptions): Settings {
+export function resolve(url: string | readonly string[], options: RabbitmqOptions): Settings {
   checkNames('rabbitmq()', options, known);
   const { namespace = 'malote', queues = 'quorum', partitions = 8, tls = {} } = options;
-  if (typeof url !== 'string' || !/^amqps?:\/\//.test(url)) {
-    throw optionInvalid(
-      'rabbitmq() url',
-      'an address like amqp://user:password@host/vhost',
-      hide(url),
-    );
-  }
   if (!namespacePattern.test(namespace)) {
     const rule = '1 to 48 letters, digits, ".", "_" or "-"';
     throw optionInvalid('rabbitmq() namespace', rule, namespace);
@@ -158,7 +155,7 @@ export function resolve(url: string, options: RabbitmqOptions): Settings {
     throw optionInvalid('rabbitmq() heartbeat', 'from 1s to 60s', options.heartbeat);
   }
   return {
-    url,
+    urls: addressesOf(url),
     namespace,
     queues,
     partitions,
@@ -169,14 +166,39 @@ export function resolve(url: string, options: RabbitmqOptions): Settings {
   };
 }
 
-/** Equal for engines that reach the same messages, whoever they log in as. */
-export function addressOf({ url, namespace }: Settings): string {
-  const { hostname, port, pathname, protocol } = new URL(url);
-  const usual = protocol === 'amqps:' ? '5671' : '5672';
-  return `rabbitmq:${hostname}:${port === '' ? usual : port}${pathname}#${namespace}`;
+function addressesOf(given: unknown): readonly string[] {
+  const urls: readonly unknown[] = Array.isArray(given) ? given : [given];
+  const wrong = urls.find((url) => typeof url !== 'string' || !isAddress(url));
+  if (wrong !== undefined || urls.length === 0) {
+    const rule = 'an address like amqp://user:password@host/vhost, or a list of such';
+    throw optionInvalid('rabbitmq() url', rule, urls.length === 0 ? urls : hide(wrong));
+  }
+  const addresses = urls as readonly string[];
+  const vhosts = [...new Set(addresses.map((url) => new URL(url).pathname))];
+  if (vhosts.length > 1) {
+    const rule = 'addresses of one cluster, with the same virtual host';
+    throw optionInvalid('rabbitmq() url', rule, vhosts);
+  }
+  return addresses;
 }
 
-/** An address as an error may show it: without its password. */
+function isAddress(url: string): boolean {
+  return /^amqps?:\/\//.test(url) && URL.canParse(url);
+}
+
+/** Equal for engines that reach the same messages, whoever they log in as. */
+export function addressOf({ urls, namespace }: Settings): string {
+  const hosts = urls.map((url) => {
+    const { hostname, port, protocol } = new URL(url);
+    const usual = protocol === 'amqps:' ? '5671' : '5672';
+    return `${hostname}:${port === '' ? usual : port}`;
+  });
+  const { pathname } = new URL(urls[0]!);
+  return `rabbitmq:${hosts.toSorted().join(',')}${pathname}#${namespace}`;
+}
+
+/** An address, or several, as an error may show it: without passwords. */
 export function hide(url: unknown): string {
+  if (Array.isArray(url)) return url.map(hide).join(', ');
   return String(url).replace(/\/\/([^:@/]*):[^@/]*@/, '//$1:…@');
 }

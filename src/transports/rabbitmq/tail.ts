@@ -1,6 +1,11 @@
 /**
  * Reading a stream from its beginning and on: every reader sees every entry, in one order. A
  * reader that writes a marker and reads up to it has seen all that was stored before.
+ *
+ * On a cluster a reader may fall silent for good: it is read from the replica of its own node, and
+ * a server does not always say that this one is gone, or that there is something new for it
+ * (rabbitmq-server #4133, #12785). So whoever has stored something and reads nothing, not even
+ * that, begins anew over another connection.
  */
 
 import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib';
@@ -31,6 +36,8 @@ export interface TailOptions {
   now(): number;
   /** For how long a message may stay unacknowledged; milliseconds. */
   longestUnacked(): number;
+  /** For how long nothing may be read while something stored is still to be; milliseconds. */
+  readonly silentMs: number;
 }
 
 interface Awaiting {
@@ -49,7 +56,8 @@ export async function startTail(options: TailOptions): Promise<Tail> {
     options.broken(`the channel that reads "${stream}" was closed${because}`),
   );
   await channel.prefetch(window);
-  await consume(channel, options, awaited);
+  const silence = createSilence(options);
+  await consume(channel, { ...options, heard: silence.heard }, awaited);
 
   let over: MaloteError | null = null;
   const write = async (messageId: string, content: string): Promise<void> => {
@@ -62,9 +70,11 @@ export async function startTail(options: TailOptions): Promise<Tail> {
     const sending = entrySending(stream, content, { messageId, now: now() });
     try {
       await publisher.send(sending);
+      silence.begin();
       await seen;
     } finally {
       awaited.delete(messageId);
+      if (awaited.size === 0) silence.end();
     }
   };
   let next: Promise<void> | null = null;
@@ -87,6 +97,7 @@ export async function startTail(options: TailOptions): Promise<Tail> {
     },
     end(error) {
       over = error;
+      silence.end();
       for (const { reject } of awaited.values()) reject(error);
     },
   };
@@ -94,9 +105,43 @@ export async function startTail(options: TailOptions): Promise<Tail> {
   return tail;
 }
 
+interface Silence {
+  /** Something was read. */
+  heard(): void;
+  /** Something is to be read from now on, unless it has begun before. */
+  begin(): void;
+  end(): void;
+}
+
+function createSilence({ stream, silentMs, broken }: TailOptions): Silence {
+  let since = 0;
+  let timer: Timer | null = null;
+  const arm = (afterMs: number): void => {
+    timer = systemClock.setTimer(() => {
+      timer = null;
+      const leftMs = since + silentMs - systemClock.monotonic();
+      if (leftMs > 0) arm(leftMs);
+      else broken(`"${stream}" has said nothing for ${silentMs} ms of what was stored in it`);
+    }, afterMs);
+    timer.unref();
+  };
+  return {
+    heard: () => void (since = systemClock.monotonic()),
+    begin() {
+      if (timer !== null) return;
+      since = systemClock.monotonic();
+      arm(silentMs);
+    },
+    end() {
+      timer?.cancel();
+      timer = null;
+    },
+  };
+}
+
 async function consume(
   channel: Channel,
-  { stream, read, broken, now, longestUnacked }: TailOptions,
+  { stream, read, broken, now, longestUnacked, heard }: TailOptions & Pick<Silence, 'heard'>,
   awaited: ReadonlyMap<string, Awaiting>,
 ): Promise<void> {
   let unacked = 0;
@@ -117,6 +162,7 @@ async function consume(
         broken(`"${stream}" was deleted`);
         return;
       }
+      heard();
       unacked += 1;
       last = message;
       if (unacked >= window / 4) acknowledge();

@@ -1,8 +1,9 @@
 /** What has to be on the server: declared again and again, and made only when it is not there. */
 
-import type { Channel, ChannelModel, Replies } from 'amqplib';
+import type { Channel, ChannelModel, Options, Replies } from 'amqplib';
 import { closeChannel } from './driver.ts';
 import { callFailure, isGone } from './failures.ts';
+import { majorOf } from './greeting.ts';
 import { allQueues, bindingsOf, laterQueue, type Names, type SubscriptionNames } from './names.ts';
 import type { Limits, Settings } from './settings.ts';
 import type { SubscriptionSpec } from '../../transport/transport.ts';
@@ -14,6 +15,17 @@ import type { SubscriptionSpec } from '../../transport/transport.ts';
 const deliveryLimit = Number.MAX_SAFE_INTEGER;
 
 const single = { 'x-single-active-consumer': true };
+
+/**
+ * A queue with nothing that must outlive a server. A durable classic one would stand on one node of
+ * a cluster, and could neither be used nor made on another one until that is back. 4.3 takes no
+ * transient ones.
+ */
+function passingAway(model: ChannelModel, more: Arguments): Options.AssertQueue {
+  const isTransient = majorOf(model) < 4;
+  const type = isTransient ? 'classic' : 'quorum';
+  return { durable: !isTransient, arguments: { 'x-queue-type': type, ...more } };
+}
 
 type Arguments = Readonly<Record<string, unknown>>;
 
@@ -46,13 +58,13 @@ export async function declareNamespace(
     await channel.assertExchange(hello, 'fanout', durable);
     await channel.assertQueue(kept, { ...durable, arguments: lasting(queues, single) });
     await channel.bindQueue(kept, keptExchange, '');
-    await declareIngress(channel, queues, names);
+    await declareIngress(model, channel, { queues, names });
     const stream = { 'x-queue-type': 'stream' };
     await channel.assertQueue(registry, { ...durable, arguments: stream });
     const maxAge = { ...stream, 'x-max-age': `${Math.ceil(keepFactsMs / 1_000)}s` };
     await channel.assertQueue(facts, { ...durable, arguments: maxAge });
-    const passing = { 'x-queue-type': 'classic', ...single, 'x-max-length': 100_000 };
-    await channel.assertQueue(ledgers, { ...durable, arguments: passing });
+    const most = { ...single, 'x-max-length': 100_000 };
+    await channel.assertQueue(ledgers, passingAway(model, most));
   }).catch((error: unknown) => {
     throw callFailure(error, doing);
   });
@@ -60,18 +72,18 @@ export async function declareNamespace(
 
 /** Where programs without malote publish, and what becomes of types that nobody subscribes. */
 async function declareIngress(
+  model: ChannelModel,
   channel: Channel,
-  queues: Settings['queues'],
-  { ingress, ingressKept, ingressTold }: Names,
+  { queues, names }: Pick<Settings, 'queues'> & { readonly names: Names },
 ): Promise<void> {
+  const { ingress, ingressKept, ingressTold } = names;
   const durable = { durable: true };
   const alternateExchange = ingressKept;
   await channel.assertExchange(ingressKept, 'fanout', durable);
   await channel.assertExchange(ingress, 'direct', { ...durable, alternateExchange });
   await channel.assertQueue(ingressKept, { ...durable, arguments: lasting(queues, single) });
   const few = { 'x-max-length': 100, 'x-max-length-bytes': 2 ** 23, 'x-overflow': 'drop-head' };
-  const told = { 'x-queue-type': 'classic', ...few };
-  await channel.assertQueue(ingressTold, { ...durable, arguments: told });
+  await channel.assertQueue(ingressTold, passingAway(model, few));
   for (const queue of [ingressKept, ingressTold]) await channel.bindQueue(queue, ingressKept, '');
 }
 

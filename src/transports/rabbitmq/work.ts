@@ -141,7 +141,7 @@ async function bookOf(options: WorkOptions, hearing: FactBookOptions): Promise<F
   const { keepFactsMs: keepMs, limits } = settings;
   const now = (): number => host.clock.now();
   return factsOnStream(
-    { ...stream, now, longestUnacked },
+    { ...stream, now, longestUnacked, silentMs: limits.silentMs },
     { ...hearing, keepMs, most: limits.facts },
   );
 }
