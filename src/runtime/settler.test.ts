@@ -3,7 +3,13 @@ import assert from 'node:assert/strict';
 import { test } from 'vitest';
 import { MaloteError } from '../errors.ts';
 import { settleTurns, virtualClock } from '../testing/virtual-clock.ts';
-import type { Delivery, Queue, Settlement, SettleOutcome } from '../transport/transport.ts';
+import type {
+  Delivery,
+  Outgoing,
+  Queue,
+  Settlement,
+  SettleOutcome,
+} from '../transport/transport.ts';
 import type { Transition } from './transition.ts';
 import { createSettler, type Settler } from './settler.ts';
 
@@ -66,6 +72,43 @@ test('what was refused rests until everything that was sent after it is answered
   await settleTurns();
 
   assert.deepEqual(idsOf(calls), [['m1'], ['m2'], ['m1', 'm2']]);
+});
+
+test('an ack that the engine calls out of turn behind a refused batch goes again, behind it', async () => {
+  const { settler, calls, clock, answers } = create();
+  settler.push(ack('m1', 1));
+  await settleTurns();
+  settler.push(ack('m2', 1));
+  settler.push(publishing('m3', 1));
+  await settleTurns();
+
+  calls[0]!.reject(busy);
+  await settleTurns();
+  calls[1]!.resolve(['full', 'full']);
+  await settleTurns();
+  assert.deepEqual([settler.open, answers], [3, []], 'nothing is concluded');
+  await clock.advance(50);
+
+  assert.deepEqual(idsOf(calls).slice(2), [['m1', 'm2', 'm3']]);
+  calls[2]!.resolve(['settled', 'settled', 'settled']);
+  await settler.flush();
+  assert.deepEqual(answers, ['m3 settled']);
+});
+
+test('an ack that is out of turn behind one that was given up is told as lost', async () => {
+  const { settler, calls, answers } = create();
+  settler.push(ack('m1', 1));
+  await settleTurns();
+  settler.push(ack('m2', 1));
+  await settleTurns();
+  settler.giveUp();
+
+  calls[0]!.reject(busy);
+  await settleTurns();
+  calls[1]!.resolve(['full']);
+  await settler.flush();
+
+  assert.deepEqual(answers, ['m1 lease-lost', 'm2 lease-lost']);
 });
 
 test('an engine that is busy while they are tried one by one costs no settlement', async () => {
@@ -136,6 +179,11 @@ function create(): {
 function ack(id: string, lease: number): Settlement {
   const delivery = { id, lease: { id: lease, token: lease } } as Delivery;
   return { kind: 'ack', delivery, opens: [], publish: [] };
+}
+
+function publishing(id: string, lease: number): Settlement {
+  const publish = [{ id: `after ${id}` } as Outgoing];
+  return { ...ack(id, lease), publish } as Settlement;
 }
 
 function idsOf(calls: readonly Call[]): (readonly string[])[] {

@@ -78,7 +78,7 @@ export function createSettler(options: {
         for (let index = 0; index < sending.length; index++) {
           const settlement = sending[index]!;
           const outcome = outcomes[index]!;
-          if (outcome === 'lease-lost' && isOutOfTurn(settlement)) again.push(settlement);
+          if (isRefusal(outcome) && isOutOfTurn(settlement)) again.push(settlement);
           else {
             conclude(settlement, outcome);
             concluded += 1;
@@ -98,7 +98,9 @@ export function createSettler(options: {
 
   function conclude(settlement: Settlement, outcome: SettleOutcome): void {
     const publishes = settlement.kind === 'ack' && settlement.publish.length > 0;
-    if (outcome !== 'settled' || publishes) answered(settlement, outcome);
+    // What needs no room stood behind an ack that was given up, so its turn never comes.
+    const answer = outcome === 'full' && !publishes ? 'lease-lost' : outcome;
+    if (answer !== 'settled' || publishes) answered(settlement, answer);
   }
 
   function isOutOfTurn({ delivery }: Settlement): boolean {
@@ -190,6 +192,11 @@ export function createSettler(options: {
       closed(open);
     },
   };
+}
+
+/** What an engine may answer only because the turn of a settlement in its lane has not come. */
+function isRefusal(outcome: SettleOutcome): boolean {
+  return outcome === 'lease-lost' || outcome === 'full';
 }
 
 /** A failure without a name may be so, and what an ack publishes may be too large. */

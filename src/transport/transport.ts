@@ -218,7 +218,8 @@ export type Settlement = { readonly delivery: Delivery } & (
 );
 
 /** `not-parked`: all facts hold already, the message is ready again. `full`: a publish of the ack
- * met a full subscription; nothing changed and the lease is still held. */
+ * met a full subscription, or the ack came before its turn in the lane; nothing changed and the
+ * lease is still held. */
 export type SettleOutcome = 'settled' | 'not-parked' | 'lease-lost' | 'full';
 
 /** `all` needs `capabilities.lookup`. */
