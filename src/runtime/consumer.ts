@@ -76,7 +76,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
   const types = createTypeLimits(concurrencyByType);
   const vainWaits = createVainWaits();
   const idle = createIdle(clock);
-  /** Acks that also publish: the engine may refuse them, so their lane waits for the answer. */
+  /** Acks that their lane waits for, see {@link isAwaited}. */
   const unanswered = new Map<Settlement, Attempt>();
   let [running, concluded] = [0, 0];
   /** Deliveries granted and neither concluded nor given back; and of these, not delivered yet. */
@@ -86,7 +86,14 @@ export function createConsumer(options: ConsumerOptions): Consumer {
 
   const attempts = createAttempts({ ...options, retry: handling.retry, timeoutMs, conclude });
   const deadlines = createDeadlines({ clock, timeoutMs, expire, abandon });
-  const settler = createSettler({ queue, clock, events, told, answered });
+  const settler = createSettler({
+    queue,
+    clock,
+    events,
+    told,
+    isAwaited: (settlement) => unanswered.has(settlement),
+    answered,
+  });
   const pace = paceOf(options, { granted: pump });
 
   function deliver(batch: readonly Delivery[]): void {
@@ -139,9 +146,8 @@ export function createConsumer(options: ConsumerOptions): Consumer {
       return finish(attempt, settlement === 'acked');
     }
     settler.push(vainWaits.temper(settlement));
-    if (settlement.kind === 'ack' && settlement.publish.length > 0) {
-      unanswered.set(settlement, attempt);
-    } else finish(attempt, settlement.kind === 'ack');
+    if (isAwaited(settlement, options.inbox)) unanswered.set(settlement, attempt);
+    else finish(attempt, settlement.kind === 'ack');
   }
 
   function finish(attempt: Attempt, laneGoesOn: boolean): void {
@@ -302,6 +308,14 @@ function paceOf(
     events.emit({ kind: 'engine-trouble', code, message: String(error) });
   };
   return createPace({ rate, take: permits, clock, granted, trouble });
+}
+
+/**
+ * Whether what is behind it waits for its answer: the engine may refuse what it publishes, and an
+ * effect that acks is a way of its own to the engine, on which the next one would come before it.
+ */
+function isAwaited(settlement: Settlement, inbox: ConsumerOptions['inbox']): boolean {
+  return settlement.kind === 'ack' && (settlement.publish.length > 0 || inbox?.acks === true);
 }
 
 /** Nothing behind it starts any more, whatever its ack is answered. Answers how many that were. */

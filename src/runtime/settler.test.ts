@@ -171,6 +171,7 @@ function create(): {
       emit: (_transition: Transition) => undefined,
     },
     told: () => undefined,
+    isAwaited: (settlement) => settlement.kind === 'ack' && settlement.publish.length > 0,
     answered: ({ delivery }, outcome) => void answers.push(`${delivery.id} ${outcome}`),
   });
   return { settler, calls, clock, answers };

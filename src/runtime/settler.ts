@@ -36,10 +36,12 @@ export function createSettler(options: {
   events: Events;
   /** Called in the turn of every batch, after it was handed over: the moment for new credit. */
   told(): void;
-  /** Called for every outcome but a plain `settled`, and for every ack that also publishes. */
+  /** Whether every outcome of it is awaited, `settled` too. */
+  isAwaited(settlement: Settlement): boolean;
+  /** Called for every outcome but a plain `settled`, and for all that is awaited. */
   answered(settlement: Settlement, outcome: SettleOutcome): void;
 }): Settler {
-  const { queue, clock, events, told, answered } = options;
+  const { queue, clock, events, told, isAwaited, answered } = options;
   let batch: Settlement[] = [];
   /** What the engine refused, in order; goes before the batch. */
   let again: Settlement[] = [];
@@ -100,7 +102,7 @@ export function createSettler(options: {
     const publishes = settlement.kind === 'ack' && settlement.publish.length > 0;
     // What needs no room stood behind an ack that was given up, so its turn never comes.
     const answer = outcome === 'full' && !publishes ? 'lease-lost' : outcome;
-    if (answer !== 'settled' || publishes) answered(settlement, answer);
+    if (answer !== 'settled' || isAwaited(settlement)) answered(settlement, answer);
   }
 
   function isOutOfTurn({ delivery }: Settlement): boolean {
