@@ -1,6 +1,7 @@
 /** What a consumer asks for, and starts, when leases are lost while its acks are unanswered. */
 import assert from 'node:assert/strict';
 import { test } from 'vitest';
+import { MaloteError } from '../errors.ts';
 import { fixed } from '../policy/backoff.ts';
 import { settleTurns, virtualClock } from '../testing/virtual-clock.ts';
 import type { Delivery, Outgoing, Queue, SettleOutcome, Sink } from '../transport/transport.ts';
@@ -55,9 +56,33 @@ test('what stands behind a running message of its lane keeps no slot idle', asyn
   assert.equal(engine.granted, 3, 'both slots are taken');
 });
 
+test('who lost a message whose ack the engine had refused is told before it comes again', async () => {
+  const { consumer, engine, handled, told } = create();
+  consumer.start();
+  engine.deliver(lane(1, ['a1', 'a2']));
+  await settleTurns();
+  engine.refuse(new MaloteError('ENGINE_BUSY', 'the file is locked'));
+  await settleTurns();
+
+  engine.lose(1);
+  assert.deepEqual(told, ['engine-trouble', 'lease-lost']);
+  engine.deliver(lane(2, ['a1', 'a2']));
+  await settleTurns();
+
+  assert.deepEqual(handled, ['a1', 'a1']);
+  assert.equal(engine.granted, 4 + 1, 'two are free again, and one stands behind what runs');
+});
+
 /** An engine that does what it is told: its answers and its losses come when the test says so. */
-function create(): { consumer: Consumer; engine: Scripted; handled: readonly string[] } {
+function create(): {
+  consumer: Consumer;
+  engine: Scripted;
+  handled: readonly string[];
+  /** Kinds of events. */
+  told: readonly string[];
+} {
   const handled: string[] = [];
+  const told: string[] = [];
   const engine = new Scripted();
   const clock = virtualClock();
   const consumer = createConsumer({
@@ -73,7 +98,12 @@ function create(): { consumer: Consumer; engine: Scripted; handled: readonly str
     permits: null,
     clock,
     random: () => 0,
-    events: { heard: false, emit: () => undefined, kept: () => undefined, notify: () => undefined },
+    events: {
+      heard: false,
+      emit: ({ kind }) => void told.push(kind),
+      kept: () => undefined,
+      notify: () => undefined,
+    },
     logger: null as never,
     envelope: null as never,
     inbox: null,
@@ -89,13 +119,18 @@ function create(): { consumer: Consumer; engine: Scripted; handled: readonly str
     isStopping: () => false,
     roomMade: () => undefined,
   } satisfies ConsumerOptions);
-  return { consumer, engine, handled };
+  return { consumer, engine, handled, told };
+}
+
+interface Call {
+  resolve(outcomes: readonly SettleOutcome[]): void;
+  reject(error: Error): void;
 }
 
 class Scripted implements Pick<Queue, 'consume' | 'settle'> {
   granted = 0;
   #sink: Sink | null = null;
-  readonly #unanswered: ((outcomes: readonly SettleOutcome[]) => void)[] = [];
+  readonly #unanswered: Call[] = [];
 
   consume(_: string, __: unknown, sink: Sink): ReturnType<Queue['consume']> {
     this.#sink = sink;
@@ -103,7 +138,7 @@ class Scripted implements Pick<Queue, 'consume' | 'settle'> {
   }
 
   settle(): Promise<readonly SettleOutcome[]> {
-    return new Promise((resolve) => void this.#unanswered.push(resolve));
+    return new Promise((resolve, reject) => void this.#unanswered.push({ resolve, reject }));
   }
 
   deliver(batch: readonly Delivery[]): void {
@@ -115,7 +150,11 @@ class Scripted implements Pick<Queue, 'consume' | 'settle'> {
   }
 
   answer(outcome: SettleOutcome): void {
-    this.#unanswered.shift()!([outcome]);
+    this.#unanswered.shift()!.resolve([outcome]);
+  }
+
+  refuse(error: MaloteError): void {
+    this.#unanswered.shift()!.reject(error);
   }
 }
 

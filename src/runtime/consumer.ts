@@ -86,14 +86,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
 
   const attempts = createAttempts({ ...options, retry: handling.retry, timeoutMs, conclude });
   const deadlines = createDeadlines({ clock, timeoutMs, expire, abandon });
-  const settler = createSettler({
-    queue,
-    clock,
-    events,
-    told,
-    isAwaited: (settlement) => unanswered.has(settlement),
-    answered,
-  });
+  const settler = createSettler({ queue, clock, events, told, awaited: unanswered, answered });
   const pace = paceOf(options, { granted: pump });
 
   function deliver(batch: readonly Delivery[]): void {
@@ -229,6 +222,7 @@ export function createConsumer(options: ConsumerOptions): Consumer {
         if (attempt.delivery.lease.id === lease.id) outstanding -= cutLane(attempt);
       }
     }
+    settler.lose(leases);
     grant();
   }
 

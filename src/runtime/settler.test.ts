@@ -146,6 +146,42 @@ test('a lease that is lost while another one is refused is told at once', async 
   assert.deepEqual(answers, ['m2 lease-lost']);
 });
 
+test('what rests when its lease ends is told as lost at once, and the others go again', async () => {
+  const { settler, calls, clock, answers } = create();
+  settler.push(ack('m1', 1));
+  settler.push(ack('other', 2));
+  await settleTurns();
+  calls[0]!.reject(busy);
+  await settleTurns();
+  settler.push(ack('m2', 1));
+  settler.push(ack('more', 2));
+
+  settler.lose([{ id: 1, token: 1 }]);
+
+  assert.deepEqual([settler.open, answers], [2, ['m1 lease-lost', 'm2 lease-lost']]);
+  await clock.advance(50);
+  assert.deepEqual(idsOf(calls).slice(1), [['other', 'more']]);
+});
+
+test('what the engine is asked about alone when its lease ends is answered once', async () => {
+  const { settler, calls, clock, answers } = create();
+  for (const id of ['m1', 'm2']) settler.push(ack(id, 1));
+  settler.push(ack('other', 2));
+  await settleTurns();
+  calls[0]!.reject(new Error('something without a name'));
+  await clock.advance(50);
+
+  settler.lose([{ id: 1, token: 1 }]);
+  assert.deepEqual([settler.open, answers], [2, ['m2 lease-lost']]);
+  calls[1]!.resolve(['lease-lost']);
+  await settleTurns();
+  calls[2]!.resolve(['settled']);
+  await settler.flush();
+
+  assert.deepEqual(idsOf(calls).slice(1), [['m1'], ['other']]);
+  assert.deepEqual([settler.open, answers], [0, ['m2 lease-lost', 'm1 lease-lost']]);
+});
+
 function create(): {
   readonly settler: Settler;
   readonly calls: readonly Call[];
@@ -171,7 +207,7 @@ function create(): {
       emit: (_transition: Transition) => undefined,
     },
     told: () => undefined,
-    isAwaited: (settlement) => settlement.kind === 'ack' && settlement.publish.length > 0,
+    awaited: { has: (one) => one.kind === 'ack' && one.publish.length > 0 },
     answered: ({ delivery }, outcome) => void answers.push(`${delivery.id} ${outcome}`),
   });
   return { settler, calls, clock, answers };

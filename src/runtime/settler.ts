@@ -9,13 +9,15 @@
 
 import type { Clock } from '../clock.ts';
 import { type ErrorCode, MaloteError } from '../errors.ts';
-import type { Queue, Settlement, SettleOutcome } from '../transport/transport.ts';
+import type { Lease, Queue, Settlement, SettleOutcome } from '../transport/transport.ts';
 import type { Events } from './events.ts';
 
 export interface Settler {
   push(settlement: Settlement): void;
   /** Something was concluded that needs no settlement: there may be new credit to ask for. */
   stir(): void;
+  /** These leases ended: what is said about them and is not under way is told as lost at once. */
+  lose(leases: readonly Lease[]): void;
   /** Resolves once every settlement pushed so far was answered or given up. */
   flush(): Promise<void>;
   /** Pushed and not yet answered. */
@@ -26,25 +28,29 @@ export interface Settler {
   end(): void;
 }
 
+export interface SettlerOptions {
+  readonly queue: Queue;
+  readonly clock: Clock;
+  readonly events: Events;
+  /** Called in the turn of every batch, after it was handed over: the moment for new credit. */
+  told(): void;
+  /** What every outcome is awaited of, `settled` too. */
+  readonly awaited: { has(settlement: Settlement): boolean };
+  /** Called for every outcome but a plain `settled`, and for all that is awaited. */
+  answered(settlement: Settlement, outcome: SettleOutcome): void;
+}
+
 const retryMs = 50;
 const plainRetryMs = 1_000;
 const unstorable = { name: 'Unstorable', message: 'the engine could not store its outcome' };
 
-export function createSettler(options: {
-  queue: Queue;
-  clock: Clock;
-  events: Events;
-  /** Called in the turn of every batch, after it was handed over: the moment for new credit. */
-  told(): void;
-  /** Whether every outcome of it is awaited, `settled` too. */
-  isAwaited(settlement: Settlement): boolean;
-  /** Called for every outcome but a plain `settled`, and for all that is awaited. */
-  answered(settlement: Settlement, outcome: SettleOutcome): void;
-}): Settler {
-  const { queue, clock, events, told, isAwaited, answered } = options;
+export function createSettler(options: SettlerOptions): Settler {
+  const { queue, clock, events, told, awaited, answered } = options;
   let batch: Settlement[] = [];
   /** What the engine refused, in order; goes before the batch. */
   let again: Settlement[] = [];
+  /** The first of {@link again}, while the engine is asked about it alone. */
+  let alone: Settlement | null = null;
   let open = 0;
   /** Calls that the engine has not answered. */
   let underWay = 0;
@@ -102,7 +108,7 @@ export function createSettler(options: {
     const publishes = settlement.kind === 'ack' && settlement.publish.length > 0;
     // What needs no room stood behind an ack that was given up, so its turn never comes.
     const answer = outcome === 'full' && !publishes ? 'lease-lost' : outcome;
-    if (answer !== 'settled' || isAwaited(settlement)) answered(settlement, answer);
+    if (answer !== 'settled' || awaited.has(settlement)) answered(settlement, answer);
   }
 
   function isOutOfTurn({ delivery }: Settlement): boolean {
@@ -150,7 +156,9 @@ export function createSettler(options: {
   async function oneByOne(): Promise<void> {
     while (again.length > 0) {
       const [settlement] = again;
+      alone = settlement!;
       const outcome = await settleAlone(settlement!, { queue, events, isOver: () => isOver });
+      alone = null;
       if (isOver) return;
       if (outcome === 'not-now' && !final) return rest(() => void oneByOne());
       again.shift();
@@ -158,6 +166,17 @@ export function createSettler(options: {
       closed(1);
     }
     repeat();
+  }
+
+  function lose(leases: readonly Lease[]): void {
+    if (again.length + batch.length === 0) return;
+    const ids = new Set(leases.map(({ id }) => id));
+    const isLost = (one: Settlement): boolean => one !== alone && ids.has(one.delivery.lease.id);
+    const lost = [...again, ...batch].filter(isLost);
+    again = again.filter((one) => !isLost(one));
+    batch = batch.filter((one) => !isLost(one));
+    for (const settlement of lost) conclude(settlement, 'lease-lost');
+    closed(lost.length);
   }
 
   function closed(count: number): void {
@@ -175,6 +194,7 @@ export function createSettler(options: {
       batch.push(settlement);
       schedule();
     },
+    lose,
     stir() {
       if (!isOver) schedule();
     },

@@ -126,29 +126,6 @@ describe.each(['apart', 'together'] as const)('with an inbox, files %s', (shape)
     assert.deepEqual(place.effects(), ['1']);
   });
 
-  test('what is behind a skipped message of its key goes on, under the same lease', async () => {
-    const place = placeIn(folder, shape);
-    const told = listenTo(place.name);
-    await using bus = place.make();
-    bus.consume(Paid, { name: 'ledger', inbox: true }, async ({ data }, ctx) => {
-      await ctx.transaction(({ tx }) => write(tx, data.n));
-    });
-    await bus.start();
-    await bus.publish(Paid, { n: 1 }, { id: 'm1' });
-    await told.count('acked', 1);
-    await bus.subscriptions.pause('ledger');
-
-    await publishAgain(place, 1, 'm1');
-    for (const n of [2, 3]) await bus.publish(Paid, { n });
-    await bus.subscriptions.resume('ledger');
-    const kinds = (): string[] => told.all.map(({ kind }) => kind);
-    const acked = (): number => kinds().filter((kind) => kind === 'acked').length;
-    await told.until(() => acked() === 3 || kinds().includes('lease-lost'));
-
-    assert.deepEqual([acked(), kinds().includes('skipped')], [3, true]);
-    assert.deepEqual(place.effects(), ['1', '2', '3']);
-  });
-
   test('the transaction is once, and what comes after it changes nothing', async () => {
     const place = placeIn(folder, shape);
     const told = listenTo(place.name);

@@ -30,7 +30,7 @@ test('an ack that was refused as busy, and those of its key that were not, are a
       emit: (transition) => void transitions.push(transition),
     },
     told: () => undefined,
-    isAwaited: (settlement) => settlement === publishing,
+    awaited: new Set([publishing]),
     answered: ({ delivery }, outcome) => void answers.push(`${delivery.id} ${outcome}`),
   });
 
