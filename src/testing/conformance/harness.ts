@@ -62,6 +62,8 @@ export interface OpenOptions {
   readonly keepDoneMs?: number;
   /** Its journal keeps nothing. */
   readonly journal?: 'off';
+  /** Hears of what the engine does by itself in the moment it happens. */
+  readonly hear?: (event: EngineEvent, process: string) => void;
 }
 
 export type StartOptions = Partial<SubscriptionSpec> &

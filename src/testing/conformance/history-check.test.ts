@@ -63,16 +63,18 @@ test('the story of a message says who did what with it, and who went in between'
   const history = newHistory('skip');
   accept(history, { id: 'a' }, { id: 'b' });
   settle(history, retry(come(history, { id: 'a' }), 0));
-  history.departures.push({ process: 'process 2', how: 'crashed', at: history.now() });
+  leave(history, 'process 2', 'crashed');
+  tell(history, 'process 3', 'partition-taken');
   done(history, 'a');
 
   assert.deepEqual(storyOf(history, 'a').split('\n'), [
-    '1: published by process 1 (publish), stored',
-    '5: came to process 2 in billing, attempt 1, lease 1',
+    '1: published by process 1 (publish) without a key, stored',
+    '5: came to process 2 in billing, attempt 1, lease 1, token 1',
     '6: retry by process 2 in billing, lease 1: settled',
     '7: process 2 crashed',
-    '8: came to process 2 in billing, attempt 1, lease 1',
-    '9: ack by process 2 in billing, lease 1: settled',
+    '8: process 3 took partition 0 of billing',
+    '9: came to process 2 in billing, attempt 1, lease 1, token 1',
+    '10: ack by process 2 in billing, lease 1: settled',
   ]);
 });
 
@@ -97,6 +99,56 @@ test('what a dead process settled may come again only where settlements may be f
   assert.deepEqual(onceOnly(history, 'billing', forgetting), [
     'b was acknowledged twice in billing',
   ]);
+});
+
+const apart = { ...atomic, atomicSettle: false };
+const twice = ['a was acknowledged twice in billing'];
+
+/** `a` is done twice, by process 2 each time. */
+function doneTwice(
+  before: (history: History) => void,
+  between: (history: History) => void,
+): History {
+  const history = newHistory('skip');
+  accept(history, { id: 'a' });
+  before(history);
+  done(history, 'a');
+  between(history);
+  done(history, 'a');
+  return history;
+}
+
+test('what was moved may come again after a death, once another has taken over', () => {
+  const dies = (history: History): void => leave(history, 'process 3', 'crashed');
+  const closes = (history: History): void => leave(history, 'process 2', 'closed');
+  const letsGo = (history: History): void => tell(history, 'process 2', 'partition-let-go');
+
+  for (const changes of [closes, letsGo]) {
+    const history = doneTwice(dies, changes);
+    assert.deepEqual(onceOnly(history, 'billing', apart), []);
+    assert.deepEqual(onceOnly(history, 'billing', atomic), twice);
+  }
+});
+
+test('a second ack is wrong where nobody died, or who had it has it still', () => {
+  const nothing = (): void => undefined;
+  const dies = (history: History): void => leave(history, 'process 3', 'crashed');
+  const closes = (history: History): void => leave(history, 'process 2', 'closed');
+  const letsGo = (history: History): void => tell(history, 'process 2', 'partition-let-go');
+  const others = (history: History): void => {
+    tell(history, 'process 3', 'partition-let-go');
+    tell(history, 'process 2', 'partition-let-go', 'audit');
+    tell(history, 'process 2', 'partition-taken');
+  };
+
+  const wrong = [
+    doneTwice(nothing, closes),
+    doneTwice(nothing, letsGo),
+    doneTwice(dies, nothing),
+    doneTwice(letsGo, dies),
+    doneTwice(dies, others),
+  ];
+  for (const history of wrong) assert.deepEqual(onceOnly(history, 'billing', apart), twice);
 });
 
 test('the order of what was delayed, or died and was skipped, is its own', () => {
@@ -191,6 +243,20 @@ function come(history: History, given: Partial<Delivery> & { id: string }, clock
   };
   history.deliveries.push({ by: 'process 2', delivery, at: history.now(), clockAt });
   return delivery;
+}
+
+function leave(history: History, process: string, how: 'crashed' | 'closed'): void {
+  history.departures.push({ process, how, at: history.now() });
+}
+
+function tell(
+  history: History,
+  process: string,
+  kind: 'partition-taken' | 'partition-let-go',
+  subscription = 'billing',
+): void {
+  const event = { kind, subscription, partition: 0 };
+  history.told.push({ process, event, at: history.now() });
 }
 
 function settle(history: History, settlement: ReturnType<typeof ack>): void {

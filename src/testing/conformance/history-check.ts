@@ -4,6 +4,7 @@ import type { Capabilities } from '../../transport/capabilities.ts';
 import type { Delivery } from '../../transport/transport.ts';
 import {
   acked,
+  acksOf,
   isStored,
   mayExist,
   maybeAcked,
@@ -33,8 +34,9 @@ export function totalQueue(
 
 /**
  * A message is done once, and after a cancel not delivered. Where a dead letter is not one step
- * with the removal of the message, a crash between the two leaves both; and where settlements do
- * not outlive their process for certain, what it settled may come again.
+ * with the removal of the message, a crash between the two leaves both, and the same is true of a
+ * message that moves; and where settlements do not outlive their process for certain, what it
+ * settled may come again.
  */
 export function onceOnly(
   history: History,
@@ -42,13 +44,15 @@ export function onceOnly(
   { atomicSettle, settlesForGood }: Pick<Capabilities, 'atomicSettle' | 'settlesForGood'>,
 ): string[] {
   const wrong: string[] = [];
-  const seen = new Set<string>();
-  for (const id of acked(history, subscription)) {
-    const isCopy = !atomicSettle && history.died.has(id);
+  const seen = new Map<string, Settled>();
+  for (const ack of acksOf(history, subscription)) {
+    const { id } = ack.settlement.delivery;
+    const before = seen.get(id);
+    seen.set(id, ack);
+    if (before === undefined) continue;
+    const isCopy = !atomicSettle && (history.died.has(id) || mayHaveMoved(history, before, ack));
     const isForgotten = !settlesForGood && history.settledByDead.has(id);
-    if (seen.has(id) && !isCopy && !isForgotten)
-      wrong.push(`${id} was acknowledged twice in ${subscription}`);
-    seen.add(id);
+    if (!isCopy && !isForgotten) wrong.push(`${id} was acknowledged twice in ${subscription}`);
   }
   for (const { delivery, at } of history.deliveries) {
     const cancelledAt = history.cancelled.get(delivery.id);
@@ -57,6 +61,30 @@ export function onceOnly(
     }
   }
   return wrong;
+}
+
+/**
+ * Whether one who moved it may have left two of it, and whoever had done the first have owned it no
+ * more when the second came: an owner knows what it has done, and its successor does not.
+ */
+function mayHaveMoved(history: History, first: Settled, second: Settled): boolean {
+  const { id, subscription } = second.settlement.delivery;
+  const publishedAt = history.published.get(id)?.calledAt ?? 0;
+  const came = history.deliveries.find(({ delivery }) => delivery === second.settlement.delivery);
+  const cameAt = came?.at ?? second.calledAt;
+  const isBetween = (at: number): boolean => at > first.calledAt && at < cameAt;
+  const { departures, told } = history;
+  return (
+    departures.some(({ how, at }) => how === 'crashed' && at > publishedAt && at < cameAt) &&
+    (departures.some(({ process, at }) => process === first.by && isBetween(at)) ||
+      told.some(
+        ({ process, event, at }) =>
+          event.kind === 'partition-let-go' &&
+          event.subscription === subscription &&
+          process === first.by &&
+          isBetween(at),
+      ))
+  );
 }
 
 /** The acks of a key follow the order of acceptance, where that order was promised. */

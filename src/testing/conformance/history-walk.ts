@@ -13,6 +13,7 @@ import {
   allTopics,
   factNames,
   hire,
+  openProcess,
   subscriptionNames,
   topicsOf,
   workerOf,
@@ -50,7 +51,7 @@ export async function startWalk(harness: Harness, onDead: OnDead): Promise<Walk>
     below: (limit) => Math.floor(random() * limit),
     chance: (probability) => random() < probability,
   };
-  const connection = await harness.open();
+  const connection = await openProcess(walk);
   await connection.subscribe(
     { name: 'billing', topics: allTopics, onDead },
     { name: 'audit', topics: ['order.seen'], order: 'none', waits: false },

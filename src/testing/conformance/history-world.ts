@@ -49,7 +49,14 @@ export interface Worker {
 }
 
 export async function hire(walk: Walk): Promise<void> {
-  walk.workers.push(workerOf(walk, await walk.harness.open()));
+  walk.workers.push(workerOf(walk, await openProcess(walk)));
+}
+
+/** A process whose engine is heard as well. */
+export function openProcess({ history, harness }: Walk): Promise<Connection> {
+  return harness.open({
+    hear: (event, process) => void history.told.push({ event, process, at: history.now() }),
+  });
 }
 
 export function workerOf({ history, harness }: Walk, connection: Connection): Worker {

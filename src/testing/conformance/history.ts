@@ -6,7 +6,7 @@
  * keeps it as `maybe`, and the judge accepts both.
  */
 
-import type { Delivery, OnDead, Settlement } from '../../transport/transport.ts';
+import type { Delivery, EngineEvent, OnDead, Settlement } from '../../transport/transport.ts';
 import { idsOf, type Draft } from './settlements.ts';
 
 export interface History {
@@ -22,6 +22,7 @@ export interface History {
   readonly settledByDead: Set<string>;
   readonly fulfilled: Set<string>;
   readonly departures: Departure[];
+  readonly told: Told[];
   /** Counts what happens; a later number means known later. */
   now(): number;
 }
@@ -69,6 +70,13 @@ export interface Departure {
   readonly at: number;
 }
 
+/** What the engine did by itself, as a process heard it. */
+export interface Told {
+  readonly process: string;
+  readonly event: EngineEvent;
+  readonly at: number;
+}
+
 export function newHistory(onDead: OnDead): History {
   let count = 0;
   return {
@@ -81,6 +89,7 @@ export function newHistory(onDead: OnDead): History {
     settledByDead: new Set(),
     fulfilled: new Set(),
     departures: [],
+    told: [],
     now: () => ++count,
   };
 }
@@ -119,39 +128,48 @@ export function isStored(history: History, id: string): boolean {
   return history.published.get(id)?.fate === 'stored';
 }
 
-/** The ids acked for certain in a subscription, in the order of the acks. */
-export function acked(history: History, subscription: string): string[] {
-  const acks = history.settlements.filter(
+/** The acks of a subscription that were answered so, in their order. */
+export function acksOf(
+  history: History,
+  subscription: string,
+  answer: 'settled' | 'unanswered' = 'settled',
+): Settled[] {
+  return history.settlements.filter(
     ({ settlement, outcome }) =>
       settlement.kind === 'ack' &&
-      outcome === 'settled' &&
+      outcome === answer &&
       settlement.delivery.subscription === subscription,
   );
-  return idsOf(acks.map(({ settlement }) => settlement.delivery));
+}
+
+/** The ids acked for certain in a subscription, in the order of the acks. */
+export function acked(history: History, subscription: string): string[] {
+  return idsOf(acksOf(history, subscription).map(({ settlement }) => settlement.delivery));
 }
 
 /** Acks whose process died before it heard the answer. */
 export function maybeAcked(history: History, subscription: string): string[] {
-  const acks = history.settlements.filter(
-    ({ settlement, outcome }) =>
-      settlement.kind === 'ack' &&
-      outcome === 'unanswered' &&
-      settlement.delivery.subscription === subscription,
-  );
+  const acks = acksOf(history, subscription, 'unanswered');
   return idsOf(acks.map(({ settlement }) => settlement.delivery));
 }
 
-/** What became of a message, step by step, with the departures in between: for who asks why. */
+/**
+ * What became of a message, step by step, with the departures in between, and with what the engine
+ * did by itself: for who asks why.
+ */
 export function storyOf(history: History, id: string): string {
   const published = history.published.get(id);
   const { calledAt, by, fate } = published ?? { calledAt: 0, by: null, fate: 'never' };
+  const key = published?.draft.key ?? null;
+  const keyed = key === null ? 'without a key' : `of key ${key}`;
   const told: [at: number, what: string][] = [
-    [calledAt, `published by ${by?.process ?? 'nobody'} (${by?.means}), ${fate}`],
+    [calledAt, `published by ${by?.process ?? 'nobody'} (${by?.means}) ${keyed}, ${fate}`],
   ];
   for (const { by: process, delivery, at } of history.deliveries) {
     const { subscription, attempt, lease } = delivery;
     if (delivery.id !== id) continue;
-    told.push([at, `came to ${process} in ${subscription}, attempt ${attempt}, lease ${lease.id}`]);
+    const held = `lease ${lease.id}, token ${lease.token}`;
+    told.push([at, `came to ${process} in ${subscription}, attempt ${attempt}, ${held}`]);
   }
   for (const { by: process, settlement, calledAt: at, outcome } of history.settlements) {
     if (settlement.delivery.id !== id) continue;
@@ -162,6 +180,24 @@ export function storyOf(history: History, id: string): string {
   for (const { process, how, at } of history.departures) {
     if (at > calledAt) told.push([at, `${process} ${how}`]);
   }
+  for (const { process, event, at } of history.told) {
+    const what = at > calledAt ? inWords(event) : null;
+    if (what !== null) told.push([at, `${process} ${what}`]);
+  }
   const inOrder = told.toSorted(([a], [b]) => a - b);
   return inOrder.map(([at, what]) => `${at}: ${what}`).join('\n');
+}
+
+/** What may decide about messages that it does not name. */
+function inWords(event: EngineEvent): string | null {
+  switch (event.kind) {
+    case 'engine-trouble':
+      return `was in trouble: ${event.message}`;
+    case 'partition-taken':
+      return `took partition ${event.partition} of ${event.subscription}`;
+    case 'partition-let-go':
+      return `let partition ${event.partition} of ${event.subscription} go`;
+    default:
+      return null;
+  }
 }

@@ -26,7 +26,7 @@ interface Opening extends OpenOptions {
 export async function openConnection(
   harness: Harness,
   engine: Engine,
-  { number, beside, ...keeping }: Opening,
+  { number, beside, hear, ...keeping }: Opening,
 ): Promise<Connection> {
   const name = `process ${number}`;
   const process = beside?.process ?? name;
@@ -41,7 +41,10 @@ export async function openConnection(
     ...journalOf(keeping),
     facts: null,
     seal: () => assert.fail('nobody publishes without malote'),
-    notify: (event) => void events.push(event),
+    notify(event) {
+      events.push(event);
+      hear?.(event, name);
+    },
     failed: (error) => harness.watch.violation(`${name} failed: ${error.message}`),
   });
   const consumers: Consumer[] = [];

@@ -3,13 +3,14 @@
  *
  * A session writes its ledger, the list of everything it has out, before it hands anything out. One
  * session at a time, the clerk, reads all of them, and keeps what each was told last: a whole list
- * with what continues it. Who is given a
- * message for the second time asks the clerk, in the same queue: so the answer knows everything
- * the dead had written. When the clerk dies, the next one is given all that it kept.
+ * with what continues it. Who is given a message for the second time asks the clerk, in the same
+ * queue: so the answer knows everything the dead had written. When the clerk dies, the next one is
+ * given all that it kept.
  *
- * A message that is given back is taken off the ledger first, and that is confirmed. So if the last
- * ledger of a session lists a message that came again, the session died, or lost its connection,
- * with it.
+ * A message that was at work and is given back is taken off the ledger first, and that is
+ * confirmed. So if the last ledger of a session lists a message that came again, the session died,
+ * or lost its connection, with it. What nobody had at work is given back with a note: see
+ * `given-back.ts`.
  */
 
 import type { Channel, ChannelModel, ConsumeMessage } from 'amqplib';
@@ -18,6 +19,7 @@ import type { Suspicion } from '../../transport/transport.ts';
 import { ackUnlessClosed } from './ack-book.ts';
 import { whenClosed } from './driver.ts';
 import { cutOff } from './failures.ts';
+import { createGivenBack, hashIn, type GivenBack } from './given-back.ts';
 import type { Names } from './names.ts';
 import type { Publisher } from './publisher.ts';
 import { wholeQueue } from './settings.ts';
@@ -27,6 +29,8 @@ export interface Verdict {
   readonly suspicion: Suspicion;
   /** The ledgers that list the message: they are counted now. */
   readonly heard: readonly Heard[];
+  /** Who had it before did nothing with it but give it back; nobody else was told so. */
+  readonly wasGivenBack: boolean;
 }
 
 export interface Question {
@@ -91,6 +95,7 @@ interface Answer {
 
 /** Ledgers of the dead that are kept; what nobody asked about by then was acknowledged long ago. */
 const mostLedgers = 256;
+const mostGivenBack = 10_000;
 const patienceMs = 2_000;
 
 export async function startClerk(options: ClerkOptions): Promise<Clerk> {
@@ -141,10 +146,15 @@ async function keepLedgers(options: ClerkOptions): Promise<void> {
   const { model, names, tell, broken } = options;
   const ledgers = new Map<string, Kept>();
   const channel = await model.createChannel();
+  const givenBack = createGivenBack({
+    most: mostGivenBack,
+    forgotten: (note) => ackUnlessClosed(channel, note),
+  });
   const arm = (): Timer => systemClock.setTimer(renew, options.longestUnacked() / 2).unref();
   let renewal = arm();
   function renew(): void {
     renewLedgers(options, ledgers);
+    givenBack.forgetUntil(systemClock.monotonic() - options.longestUnacked());
     renewal = arm();
   }
   whenClosed(channel, (because) => {
@@ -159,12 +169,17 @@ async function keepLedgers(options: ClerkOptions): Promise<void> {
     }
     const headers = message.properties.headers as Readonly<Record<string, unknown>>;
     const { asker } = headers;
+    const hash = hashIn(message);
+    if (hash !== null) {
+      givenBack.note(hash, message, systemClock.monotonic());
+      return;
+    }
     if (typeof asker !== 'string') {
       keep(ledgers, channel, message);
       return;
     }
     const questions = JSON.parse(message.content.toString('utf8')) as Question[];
-    const verdicts = questions.map((question) => judge(ledgers, question, asker));
+    const verdicts = questions.map((question) => judge({ ledgers, givenBack }, question, asker));
     const answer: Answer = { kind: 'verdicts', id: String(headers['id']), verdicts };
     // A question that was not acknowledged is answered once more, by the next clerk.
     void tell(asker, answer).then(() => ackUnlessClosed(channel, message));
@@ -225,11 +240,13 @@ function drop({ messages }: Kept, channel: Channel): void {
   for (const message of messages) channel.ack(message);
 }
 
-function judge(
-  ledgers: ReadonlyMap<string, Kept>,
-  { hash, heard }: Question,
-  asker: string,
-): Verdict {
+interface Known {
+  readonly ledgers: ReadonlyMap<string, Kept>;
+  readonly givenBack: GivenBack;
+}
+
+function judge({ ledgers, givenBack }: Known, { hash, heard }: Question, asker: string): Verdict {
+  const wasGivenBack = givenBack.take(hash);
   const counted = new Map(heard);
   let last: Kept | null = null;
   const listing: Heard[] = [];
@@ -239,12 +256,12 @@ function judge(
     listing.push([ledger.session, ledger.number]);
     if ((counted.get(ledger.session) ?? -1) < ledger.number) last = ledger;
   }
-  if (last === null) return { suspicion: 'none', heard: listing };
+  if (last === null) return { suspicion: 'none', heard: listing, wasGivenBack };
   let together = 0;
   for (const ledger of ledgers.values()) {
     if (ledger.process === last.process) together += hashesOf(ledger).size;
   }
-  return { suspicion: together === 1 ? 'alone' : 'beside', heard: listing };
+  return { suspicion: together === 1 ? 'alone' : 'beside', heard: listing, wasGivenBack };
 }
 
 /** Put together when it is asked for: most ledgers are replaced before anybody asks. */

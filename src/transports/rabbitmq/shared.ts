@@ -14,12 +14,13 @@ import type { Entry } from '../../transport/lane-table.ts';
 import { ackPlace, createAckBook, placeOf, returnPlace } from './ack-book.ts';
 import type { Verdict } from './clerk.ts';
 import { whenClosed } from './driver.ts';
+import { givenBackNote } from './given-back.ts';
 import { createHold, type Hold, type Incoming, type Member, type Source } from './hold.ts';
-import { createSource, finish, forgetIdentity, keep, store } from './source.ts';
+import { createSource, finish, keep, store } from './source.ts';
 import { arrivalOf, enter, nextOrder } from './entering.ts';
 import { takeIn } from './intake.ts';
 import { nextChange, type Change, type Feed, type Room } from './shared-window.ts';
-import { arrivedOf, sendingOf } from './wire-format.ts';
+import { arrivedOf } from './wire-format.ts';
 
 export interface Shared {
   readonly hold: Hold;
@@ -246,24 +247,25 @@ async function offerIdle({ hold, feeds }: State): Promise<void> {
   const own = feeds.filter(({ isOpen }) => isOpen).length;
   if (messageCount > 0 || consumerCount <= own || !hold.isOpen) return;
   const idle = [...hold.byIdentity.values()].filter(isIdle);
-  await Promise.all(idle.map((source) => putBack(source, queue)));
+  await Promise.all(idle.map(putBack));
 }
 
 /**
- * Puts a message into the queue as one that nobody has had. What is merely given back is taken for
- * one that was at work, and moves to a partition, whose owner may be as busy. A death between the
- * two steps leaves two of it.
+ * Gives a message back to the queue, and says that nothing was done with it. Without a word it is
+ * taken for one that was at work, and moves to a partition, whose owner may be as busy. There is
+ * one of it all the time: a copy, published first, would leave two to live on by a death before the
+ * acknowledgement, and two processes would have it at once.
  */
-async function putBack(source: Source, queue: string): Promise<void> {
-  const { hold, message, acceptedAt } = source;
-  const { context } = hold.member;
+async function putBack(source: Source): Promise<void> {
+  const { hold, place } = source;
+  const { context, hashOf } = hold.member;
   remove(hold.table, source.entry!, context.step());
   source.entry = null;
-  // Should it come here again, it is not one that is here already.
-  forgetIdentity(source);
-  const sending = sendingOf({ exchange: '', key: queue, message, acceptedAt });
-  await store(context, () => context.publisher.send(sending));
+  const note = givenBackNote(context.names, hashOf(source.identity), context.host.newId());
+  await store(context, () => context.publisher.send(note));
+  source.place = null;
   finish(source);
+  if (place !== null) returnPlace(place);
 }
 
 function takeShared(hold: Hold, incoming: Incoming, verdict: Verdict | null): void {
@@ -278,11 +280,17 @@ function takeShared(hold: Hold, incoming: Incoming, verdict: Verdict | null): vo
   const waits = registered.spec.waits && message.facts.some((need) => !isMet(need, context.facts));
   const isLate = dueAt > context.host.clock.now();
   // One that came before may have moved already: its partition knows.
-  if (waits || isLate || arrived.redelivered) {
+  const mayHaveMoved = arrived.redelivered && !isUntouched(verdict);
+  if (waits || isLate || mayHaveMoved) {
     moveNew(hold, incoming, verdict);
     return;
   }
   enter(hold, incoming, { verdict: null, order: nextOrder(hold) });
+}
+
+/** Whoever had it before had no room for it, and gave it back. */
+function isUntouched(verdict: Verdict | null): boolean {
+  return verdict !== null && verdict.wasGivenBack && verdict.suspicion === 'none';
 }
 
 /** Sends a message that nobody has tried here to a partition, with what is known about it. */
