@@ -168,10 +168,14 @@ export function resolve(url: string | readonly string[], options: RabbitmqOption
 
 function addressesOf(given: unknown): readonly string[] {
   const urls: readonly unknown[] = Array.isArray(given) ? given : [given];
-  const wrong = urls.find((url) => typeof url !== 'string' || !isAddress(url));
-  if (wrong !== undefined || urls.length === 0) {
+  const isWrong = (url: unknown): boolean => typeof url !== 'string' || !isAddress(url);
+  if (urls.length === 0 || urls.some(isWrong)) {
     const rule = 'an address like amqp://user:password@host/vhost, or a list of such';
-    throw optionInvalid('rabbitmq() url', rule, urls.length === 0 ? urls : hide(wrong));
+    throw optionInvalid(
+      'rabbitmq() url',
+      rule,
+      urls.length === 0 ? urls : hide(urls.find(isWrong)),
+    );
   }
   const addresses = urls as readonly string[];
   const vhosts = [...new Set(addresses.map((url) => new URL(url).pathname))];
