@@ -6,7 +6,7 @@
 
 /** One workload on one driver. */
 export interface FlowSettings {
-  readonly driver: 'malote' | 'bare' | 'bare-singly' | 'plainjob';
+  readonly driver: 'malote' | 'bare' | 'bare-alike' | 'bare-singly' | 'plainjob';
   readonly engine: 'memory' | 'sqlite' | 'rabbitmq';
   readonly publishers: number;
   readonly concurrency: number;

@@ -2,12 +2,15 @@
  * What a careful team writes by hand with amqplib: quorum queues, one connection to publish and one
  * to consume, messages persistent, mandatory and confirmed, as many prefetched as malote does. It
  * acknowledges all that is done in a turn of the event loop at once (`bare`), or every message by
- * itself (`bare-singly`). No ids, schemas, retries, time-outs, dead letters, nothing known of what
- * a process died with; a connection that is lost ends it.
+ * itself (`bare-singly`). `bare-alike` is the first of them with messages that others can read: an
+ * id, a type and a time, over an exchange; the others have a body alone. No schemas, retries,
+ * time-outs, dead letters, nothing known of what a process died with; a connection that is lost
+ * ends it.
  *
  * Keys are spread over as many queues as malote has partitions, each with one active consumer.
  */
 
+import { randomUUID } from 'node:crypto';
 import amqp from 'amqplib';
 import type { Order } from '../load.ts';
 import type { Driver, DriverOptions } from './driver.ts';
@@ -28,16 +31,24 @@ export async function openBareRabbitmq(options: DriverOptions): Promise<Driver> 
     const quorum = { 'x-queue-type': 'quorum', ...single };
     await channel.assertQueue(queue, { durable: true, arguments: quorum });
   }
+  const isAlike = settings.driver === 'bare-alike';
+  const exchange = isAlike ? 'bare' : '';
+  if (isAlike) {
+    await channel.assertExchange(exchange, 'direct', { durable: true });
+    for (const queue of queues) await channel.bindQueue(queue, exchange, queue);
+  }
   const queueOf = ({ key }: Order): string => queues[isOrdered ? spread(key) : 0]!;
   const books: Book[] = [];
   return {
     publish(order) {
       const body = Buffer.from(JSON.stringify(order));
+      const properties = isAlike ? spelt() : sent;
       return new Promise<void>((resolve, reject) => {
-        channel.publish('', queueOf(order), body, sent, (error: Error | null | undefined) => {
+        const confirmed = (error: Error | null | undefined): void => {
           if (error === null || error === undefined) resolve();
           else reject(error);
-        });
+        };
+        channel.publish(exchange, queueOf(order), body, properties, confirmed);
       });
     },
     async start() {
@@ -57,6 +68,11 @@ export async function openBareRabbitmq(options: DriverOptions): Promise<Driver> 
 
 const sent = { persistent: true, mandatory: true, contentType: 'application/json' };
 
+function spelt(): amqp.Options.Publish {
+  const headers = { 'cloudEvents:time': Date.now() };
+  return { ...sent, messageId: randomUUID(), type: 'bench.order', headers };
+}
+
 function spread(key: string): number {
   return Number(key.slice(1)) % queuesWithOrder;
 }
@@ -74,7 +90,8 @@ async function consume(
 ): Promise<Book> {
   const channel = await model.createChannel();
   const book = { came: 0, acknowledged: 0 };
-  const acknowledge = settings.driver === 'bare' ? together(channel, book) : singly(channel, book);
+  const isSingly = settings.driver === 'bare-singly';
+  const acknowledge = isSingly ? singly(channel, book) : together(channel, book);
   await channel.prefetch(settings.keys > 0 ? prefetch.apart : prefetch.together);
   await channel.consume(queue, (message) => {
     if (message === null) throw new Error(`"${queue}" was deleted`);

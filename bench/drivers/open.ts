@@ -17,6 +17,7 @@ export async function openDriver(options: DriverOptions): Promise<Driver> {
       return await openMalote(options);
     case 'bare':
       return await bare[engine](options);
+    case 'bare-alike':
     case 'bare-singly':
       if (engine !== 'rabbitmq') throw new Absent('only a server is told of every message');
       return await openBareRabbitmq(options);

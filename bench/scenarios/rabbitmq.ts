@@ -20,6 +20,7 @@ const withServer: readonly [Column, ...Column[]] = [
 ];
 
 const bare = { name: 'bare loop, acks at once', driver: 'bare' } as const;
+const alike = { name: 'bare loop with ids, types and times', driver: 'bare-alike' } as const;
 const singly = { name: 'bare loop, acks singly', driver: 'bare-singly' } as const;
 
 /** As long as a server takes to be moved. */
@@ -49,6 +50,7 @@ function throughput(length: Length): Scenario[] {
       contestants: [
         flow('malote', {}),
         flow(bare.name, { driver: bare.driver }),
+        flow(alike.name, { driver: alike.driver }),
         flow(singly.name, { driver: singly.driver }),
         flow('malote, concurrency 10 (default)', { concurrency: 10 }),
       ],
@@ -61,6 +63,7 @@ function throughput(length: Length): Scenario[] {
       contestants: [
         flow('malote', { keys }),
         flow(bare.name, { driver: bare.driver, keys }),
+        flow(alike.name, { driver: alike.driver, keys }),
         flow(singly.name, { driver: singly.driver, keys }),
       ],
     },
