@@ -1,6 +1,7 @@
 /**
  * The engine an example runs on, as `MALOTE_ENGINE` names it: `memory`, `sqlite:` and the path of a
- * file, or the `amqp://` address of a RabbitMQ server. Messages and handlers are the same on each.
+ * file, or the `amqp://` address of a RabbitMQ server; of a cluster several, with commas between.
+ * Messages and handlers are the same on each.
  */
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -10,7 +11,7 @@ import { rabbitmq } from 'malote/rabbitmq';
 import { sqlite } from 'malote/sqlite';
 
 export function engineNamed(name: string): BusOptions<never>['engine'] {
-  if (/^amqps?:/.test(name)) return rabbitmq(name);
+  if (/^amqps?:/.test(name)) return rabbitmq(name.split(/,(?=amqps?:)/));
   if (name === 'memory') return memory();
   return sqlite(
     sqliteFile(name, 'MALOTE_ENGINE', 'memory, sqlite:path or amqp://user:password@host'),

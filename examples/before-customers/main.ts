@@ -23,7 +23,8 @@ import {
 import { CustomerRegistered, PaymentRequested } from './messages.ts';
 
 const command = commandOf(process.argv.slice(2));
-const engine = engineNamed(process.env['MALOTE_ENGINE'] ?? 'sqlite:data/before-customers.db');
+const name = process.env['MALOTE_ENGINE'] ?? 'sqlite:data/before-customers.db';
+const engine = await orExplain(Promise.resolve(name).then(engineNamed));
 const bus = createBus({ engine, logger: false });
 
 switch (command.name) {

@@ -15,7 +15,7 @@ import { settingsFrom } from './settings.ts';
 import { Task, taskOf, work } from './tasks.ts';
 
 const { workers, tasks, maxAttempts, capacity, seed, ...settings } = settingsFrom(process.env);
-const engine = engineNamed(settings.engine);
+const engine = await orExplain(Promise.resolve(settings.engine).then(engineNamed));
 const bus = createBus({ engine, logger: false, handleSignals: false });
 
 bus.consume(

@@ -33,20 +33,6 @@ test('an old server, another product and one that confirms nothing are refused',
   assert.match(levels({ product: 'LavinMQ', version: '2.0' }).join(), /^refused: LavinMQ is not/);
 });
 
-test('addresses are those of one cluster, and each of them is one', () => {
-  const one = 'amqp://guest:secret@localhost/a';
-  const invalid = { code: 'OPTION_INVALID' };
-  for (const urls of [[], [one, 'http://localhost'], [one, 'amqp://localhost/b'], ['amqp://:x']]) {
-    assert.throws(() => rabbitmq(urls), invalid);
-  }
-  assert.throws(
-    () => rabbitmq([one, 'http://me:secret@localhost']),
-    ({ message: said }: Error) => /must be an address/.test(said) && !said.includes('secret'),
-  );
-  const other = 'amqps://guest:other@127.0.0.1:5700/a';
-  assert.equal(rabbitmq([one, other]).address, rabbitmq([other, one]).address);
-});
-
 overRabbitmq(
   (server) => {
     test('who does not answer is passed over, and the doctor says so', { timeout }, async () => {
@@ -62,9 +48,14 @@ overRabbitmq(
         await bus.publish(Noted, { text: 'arrived' });
         await bus.stop();
       }
-      await assert.rejects(async () => await rabbitmq([away, away]).examine(), {
+      const nobody = rabbitmq([away, 'amqp://guest:guest@127.0.0.1:2']);
+      await assert.rejects(async () => await nobody.examine(), { code: 'ENGINE_UNREACHABLE' });
+      const bus = createBus({ engine: nobody, logger: false });
+      await assert.rejects(bus.publish(Noted, { text: 'lost' }), {
         code: 'ENGINE_UNREACHABLE',
+        message: /none of amqp:.*127\.0\.0\.1:1, amqp:.*127\.0\.0\.1:2 answers/,
       });
+      await bus.stop();
     });
 
     async function refusal(url: string, options: RabbitmqOptions): Promise<string> {

@@ -3,6 +3,7 @@
 import type { Channel, ChannelModel } from 'amqplib';
 import type * as amqplib from 'amqplib';
 import { MaloteError } from '../../errors.ts';
+import { hide } from './addresses.ts';
 import { connectFailure, messageOf } from './failures.ts';
 import { gatherWrites } from './gather-writes.ts';
 import type { Settings } from './settings.ts';
@@ -43,7 +44,9 @@ export async function connectToOne(
       failure = error;
     }
   }
-  throw failure;
+  if (urls.length === 1) throw failure;
+  const sentence = `none of ${hide(urls)} answers; the last of them: ${messageOf(failure)}`;
+  throw new MaloteError('ENGINE_UNREACHABLE', sentence, { cause: failure });
 }
 
 /** @throws MaloteError `DRIVER_MISSING`, `ENGINE_DENIED`, `ENGINE_UNREACHABLE` */

@@ -2,9 +2,10 @@
 
 import type { Capabilities } from '../../transport/capabilities.ts';
 import type { Engine } from '../../transport/transport.ts';
+import { addressOf } from './addresses.ts';
 import { examine } from './examine.ts';
 import { openTransport } from './open.ts';
-import { addressOf, maxBodyBytes, type Settings } from './settings.ts';
+import { maxBodyBytes, type Settings } from './settings.ts';
 
 export function engineOf(settings: Settings): Engine {
   const capabilities: Capabilities = {

@@ -1,7 +1,7 @@
 /** What goes wrong with a server, by its name and with the cure. */
 
 import { MaloteError } from '../../errors.ts';
-import { hide } from './settings.ts';
+import { hide } from './addresses.ts';
 
 /** Why a connection could not be made. */
 export function connectFailure(error: unknown, url: string): MaloteError {

@@ -6,7 +6,7 @@
 import type { ChannelModel } from 'amqplib';
 import { MaloteError } from '../../errors.ts';
 import type { Finding } from '../../transport/transport.ts';
-import { hide } from './settings.ts';
+import { hide } from './addresses.ts';
 
 /** Streams at the least, and quorum queues whose delivery limit counts as malote needs it. */
 const oldest = [3, 10] as const;

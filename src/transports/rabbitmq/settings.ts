@@ -3,6 +3,7 @@
 import { optionInvalid } from '../../errors.ts';
 import { checkNames } from '../../message/checks.ts';
 import { type Duration, toMs } from '../../message/duration.ts';
+import { addressesOf } from './addresses.ts';
 
 export interface RabbitmqOptions {
   /**
@@ -164,45 +165,4 @@ export function resolve(url: string | readonly string[], options: RabbitmqOption
     tls,
     limits: usualLimits,
   };
-}
-
-function addressesOf(given: unknown): readonly string[] {
-  const urls: readonly unknown[] = Array.isArray(given) ? given : [given];
-  const isWrong = (url: unknown): boolean => typeof url !== 'string' || !isAddress(url);
-  if (urls.length === 0 || urls.some(isWrong)) {
-    const rule = 'an address like amqp://user:password@host/vhost, or a list of such';
-    throw optionInvalid(
-      'rabbitmq() url',
-      rule,
-      urls.length === 0 ? urls : hide(urls.find(isWrong)),
-    );
-  }
-  const addresses = urls as readonly string[];
-  const vhosts = [...new Set(addresses.map((url) => new URL(url).pathname))];
-  if (vhosts.length > 1) {
-    const rule = 'addresses of one cluster, with the same virtual host';
-    throw optionInvalid('rabbitmq() url', rule, vhosts);
-  }
-  return addresses;
-}
-
-function isAddress(url: string): boolean {
-  return /^amqps?:\/\//.test(url) && URL.canParse(url);
-}
-
-/** Equal for engines that reach the same messages, whoever they log in as. */
-export function addressOf({ urls, namespace }: Settings): string {
-  const hosts = urls.map((url) => {
-    const { hostname, port, protocol } = new URL(url);
-    const usual = protocol === 'amqps:' ? '5671' : '5672';
-    return `${hostname}:${port === '' ? usual : port}`;
-  });
-  const { pathname } = new URL(urls[0]!);
-  return `rabbitmq:${hosts.toSorted().join(',')}${pathname}#${namespace}`;
-}
-
-/** An address, or several, as an error may show it: without passwords. */
-export function hide(url: unknown): string {
-  if (Array.isArray(url)) return url.map(hide).join(', ');
-  return String(url).replace(/\/\/([^:@/]*):[^@/]*@/, '//$1:…@');
 }
