@@ -64,14 +64,15 @@ interface Share<Hold> {
 }
 
 /** Half for what is shared, half for the partitions; whose turn it is goes first. */
-function shares<Hold extends Claimable>(
+export function shares<Hold extends Pick<Claimable, 'isShared'>>(
   found: readonly Hold[],
   credit: number,
   turn: number,
 ): Share<Hold>[] {
   const shared = found.filter(({ isShared }) => isShared);
   const partitions = found.filter(({ isShared }) => !isShared);
-  const first = turn % Math.max(1, partitions.length);
+  // Every second turn is theirs: counting all of them would leave out every second partition.
+  const first = Math.floor(turn / 2) % Math.max(1, partitions.length);
   const inTurn = [...partitions.slice(first), ...partitions.slice(0, first)];
   const half = shared.length > 0 && inTurn.length > 0 ? Math.ceil(credit / 2) : credit;
   const limit = Math.ceil(half / Math.max(1, inTurn.length));
