@@ -28,9 +28,8 @@ const cases: readonly ConformanceCase[] = [
       assert.equal(again.attempt, 2);
       await second.connection.settled(deadLetter(again));
       await redriveOne(second.connection);
-      await owners.withoutIt(2);
 
-      assert.equal((await owners.current.consumer.one()).attempt, 1);
+      assert.equal(await attemptOfThird(owners), 1);
     },
   },
   {
@@ -45,9 +44,8 @@ const cases: readonly ConformanceCase[] = [
       await connection.settled(deadLetter(await consumer.one()));
       const second = await owners.next();
       await redriveOne(second.connection);
-      await owners.withoutIt(2);
 
-      assert.equal((await owners.current.consumer.one()).attempt, 1);
+      assert.equal(await attemptOfThird(owners), 1);
     },
   },
 ];
@@ -119,6 +117,12 @@ const partitions = 2;
 
 function taken({ connection: { events } }: Owner): number {
   return events.filter(({ kind }) => kind === 'partition-taken').length;
+}
+
+/** Which attempt it is where its partition has changed hands twice more, of those who live. */
+async function attemptOfThird(owners: Owners): Promise<number> {
+  await owners.withoutIt(2);
+  return (await owners.current.consumer.one()).attempt;
 }
 
 async function redriveOne({ store }: Connection): Promise<void> {

@@ -3,7 +3,6 @@
  * that consumes, or, with a store beside the server, asked for there.
  */
 
-import { systemClock, type Timer } from '../../clock.ts';
 import type { Facts } from '../../transport/facts.ts';
 import { createKnownFacts, type KnownFacts } from '../../transport/known-facts.ts';
 import type { LaneTable } from '../../transport/lane-table.ts';
@@ -37,35 +36,23 @@ export interface FactBookOptions {
   broken(reason: string): void;
 }
 
-/** A marker a minute while something waits, and none else. */
-const silencesBetween = 6;
-
-/** Whoever asked is gone, or begins anew. */
-const ignore = (): void => undefined;
-
 export function factsOnStream(
-  stream: Omit<TailOptions, 'read'>,
+  stream: Omit<TailOptions, 'read' | 'isAwaited'>,
   { opened, tables, keepMs, most }: FactBookOptions & Pick<FactMemoryOptions, 'keepMs' | 'most'>,
 ): FactBook {
   const memory = createFactMemory({ keepMs, most, now: stream.now, opened });
   let tail: Tail | null = null;
-  let check: Timer | null = null;
-  const arm = (): Timer =>
-    systemClock
-      .setTimer(() => {
-        // What waits would wait for ever behind a stream that has fallen silent: see `tail.ts`.
-        if ([...tables()].some(({ counts }) => counts.waiting > 0)) tail!.sync().catch(ignore);
-        check = arm();
-      }, stream.silentMs * silencesBetween)
-      .unref();
   return {
     get size() {
       return memory.size;
     },
     has: (fact) => memory.has(fact),
     async begin() {
-      tail = await startTail({ ...stream, read: (entry, at) => memory.read(entry, at) });
-      check = arm();
+      tail = await startTail({
+        ...stream,
+        read: (entry, at) => memory.read(entry, at),
+        isAwaited: () => [...tables()].some(({ counts }) => counts.waiting > 0),
+      });
     },
     checkRoom: (changes) => memory.checkRoom(changes),
     async mark(changes) {
@@ -75,10 +62,7 @@ export function factsOnStream(
     isEnough: () => true,
     learn: () => tail!.sync(),
     lacking() {},
-    end() {
-      check?.cancel();
-      tail?.end(cutOff());
-    },
+    end: () => tail?.end(cutOff()),
   };
 }
 

@@ -38,6 +38,8 @@ export interface TailOptions {
   longestUnacked(): number;
   /** For how long nothing may be read while something stored is still to be; milliseconds. */
   readonly silentMs: number;
+  /** Whether somebody waits for what others store: then a marker a minute finds a silence. */
+  readonly isAwaited?: () => boolean;
 }
 
 interface Awaiting {
@@ -47,6 +49,8 @@ interface Awaiting {
 
 const window = 1_000;
 const idleMs = 60_000;
+/** Between two markers of who only waits, in times of a silence. */
+const silencesBetween = 6;
 
 export async function startTail(options: TailOptions): Promise<Tail> {
   const { model, publisher, stream, newId, now } = options;
@@ -77,6 +81,14 @@ export async function startTail(options: TailOptions): Promise<Tail> {
       if (awaited.size === 0) silence.end();
     }
   };
+  let check: Timer | null = null;
+  const armCheck = (isAwaited: () => boolean): void => {
+    check = systemClock.setTimer(() => {
+      if (isAwaited()) tail.sync().catch(() => undefined);
+      armCheck(isAwaited);
+    }, options.silentMs * silencesBetween);
+    check.unref();
+  };
   let next: Promise<void> | null = null;
   let current: Promise<void> | null = null;
   const tail: Tail = {
@@ -98,10 +110,12 @@ export async function startTail(options: TailOptions): Promise<Tail> {
     end(error) {
       over = error;
       silence.end();
+      check?.cancel();
       for (const { reject } of awaited.values()) reject(error);
     },
   };
   await tail.sync();
+  if (options.isAwaited !== undefined) armCheck(options.isAwaited);
   return tail;
 }
 
