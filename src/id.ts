@@ -63,6 +63,13 @@ export function createIds(now: () => number): () => string {
   };
 }
 
+/** When an id of that kind was made, in milliseconds since the Unix epoch; null for any other. */
+export function timeOf(id: string): number | null {
+  if (id.length !== 36 || id[14] !== '7' || id[8] !== '-' || id[13] !== '-') return null;
+  const time = Number(`0x${id.slice(0, 8)}${id.slice(9, 13)}`);
+  return Number.isNaN(time) ? null : time;
+}
+
 function hex(value: number, length: number): string {
   return value.toString(16).padStart(length, '0');
 }

@@ -96,7 +96,9 @@ async function readAll(
   await new Promise<void>((resolve, reject) => {
     const take = (message: amqp.ConsumeMessage | null): void => {
       if (message === null) return;
-      read.push({ properties: message.properties, content: message.content });
+      // Where there are none, the driver writes an empty table.
+      const { properties, content } = message;
+      read.push({ properties: { ...properties, headers: properties.headers ?? {} }, content });
       if (read.length === count) resolve();
     };
     channel.consume(key, take, { noAck: true }).catch(reject);

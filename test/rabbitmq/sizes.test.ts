@@ -166,7 +166,9 @@ overRabbitmq(
 
       await bus.publish(Noted, { text: 'waits' });
       await told.count('parked', 1);
-      const { items } = await bus.waiting.list();
+      // It is on its way to the owner of its partition, who shows it.
+      let { items } = await bus.waiting.list();
+      while (items.length === 0) ({ items } = await bus.waiting.list());
       await bus.fulfil(...longFacts(tooMany));
       await told.count('acked', 1);
 

@@ -70,13 +70,14 @@ async function sendOn(source: Source, { isDue }: { readonly isDue: boolean }): P
   // The partition is not let go before it is stored where it goes.
   source.isCopying = true;
   hold.partition!.leaving += 1;
+  const placed = { lane: index, acceptedAt };
   const sending = isDue
-    ? { exchange: '', key: main[index]!, message: { ...message, delayMs: 0 }, acceptedAt }
+    ? { ...placed, exchange: '', key: main[index]!, message: { ...message, delayMs: 0 } }
     : {
+        ...placed,
         exchange: exchangeFor(context.names, remainingMs, context.settings.limits)!,
         key: side[index]!,
         message,
-        acceptedAt,
       };
   await store(context, async () => {
     if (!isDue) await context.later();

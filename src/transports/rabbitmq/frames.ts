@@ -161,7 +161,7 @@ function writeMethod(chunk: Buffer, from: number, { sending, channel }: Writing)
 function writeHeader(chunk: Buffer, from: number, writing: Writing): number {
   const { sending, channel, mostBody } = writing;
   const { body, properties } = sending;
-  const { contentType, headers = {}, persistent = true } = properties;
+  const { contentType, headers, persistent = true } = properties;
   const { expiration, messageId, timestamp, type } = properties;
   let at = beginFrame(chunk, from, frameType.header, channel);
   at = chunk.writeUInt16BE(basic, at);
@@ -169,13 +169,17 @@ function writeHeader(chunk: Buffer, from: number, writing: Writing): number {
   at = chunk.writeUInt32BE(0, at);
   at = chunk.writeUInt32BE(body.length, at);
   const flagsAt = at;
-  let flags = property.headers | property.deliveryMode;
+  let flags: number = property.deliveryMode;
   at += 2;
   if (contentType !== undefined) {
     flags |= property.contentType;
     at = writeShort(chunk, at, contentType);
   }
-  at = writeTable(chunk, at, headers);
+  // An empty table would be read by everybody on its way all the same.
+  if (headers !== undefined && !isEmpty(headers)) {
+    flags |= property.headers;
+    at = writeTable(chunk, at, headers);
+  }
   at = chunk.writeUInt8(persistent ? 2 : 1, at);
   if (expiration !== undefined) {
     flags |= property.expiration;
@@ -198,6 +202,11 @@ function writeHeader(chunk: Buffer, from: number, writing: Writing): number {
     throw new RangeError(`its properties have ${at - from} bytes, a frame here has ${mostBody}`);
   }
   return endFrame(chunk, from, at);
+}
+
+function isEmpty(headers: object): boolean {
+  for (const _ in headers) return false;
+  return true;
 }
 
 function writeTable(

@@ -16,6 +16,9 @@ import { storeOf } from './store.ts';
 import { declareNamespace } from './topology.ts';
 import { createSharedTokens } from './work.ts';
 
+/** Over how many channels what callers publish is spread: see `publisher.ts`. */
+const messageChannels = 8;
+
 export async function openTransport(settings: Settings, host: Host): Promise<Transport> {
   const session = createSession(settings, host);
   try {
@@ -54,9 +57,9 @@ function createSession(settings: Settings, host: Host): Session {
       if (session.life !== null) giveUp(session, session.life.wire, `"${what}" leads nowhere`);
     },
   };
-  const publisher = createPublisher(over);
+  const publisher = createPublisher({ ...over, channels: 1 });
   // What callers publish may cost its channel: states of messages do not go along with it.
-  const messages = createPublisher(over);
+  const messages = createPublisher({ ...over, channels: messageChannels });
   const troubled = ({ code, message }: MaloteError): void =>
     host.notify({ kind: 'engine-trouble', code, message });
   const publishing = createLine({

@@ -3,6 +3,7 @@
 import { systemClock } from '../../clock.ts';
 import { MaloteError } from '../../errors.ts';
 import { answersTo, forwardInTurn } from '../../transport/forward.ts';
+import { timeOf } from '../../id.ts';
 import type { Outgoing, PublishOutcome } from '../../transport/transport.ts';
 import { isGone, notSent } from './failures.ts';
 import type { Wire } from './line.ts';
@@ -88,13 +89,25 @@ function put(
 /** Where a message goes: at once, or by way of a queue in which it passes most of its delay. */
 function placed({ names, limits, registry }: Outlet, message: Outgoing, now: number): Sending {
   const { topic, key, delayMs } = message;
+  const acceptedAt = acceptedAtOf(message, now);
   const { partitions } = registry;
-  const isShared = delayMs === 0 && key === null;
-  const index = isShared ? '-' : placeIndexOf(message, partitions);
-  const place = delayMs > 0 ? `@${index}` : String(index);
-  const routed = routingKey(topic, partitions, place);
+  if (delayMs === 0 && key === null) {
+    const routed = routingKey(topic, partitions, '-');
+    return sendingOf({ exchange: names.exchange, key: routed, message, acceptedAt });
+  }
+  const index = placeIndexOf(message, partitions);
+  const routed = routingKey(topic, partitions, delayMs > 0 ? `@${index}` : String(index));
   const exchange = exchangeFor(names, delayMs, limits) ?? names.exchange;
-  return sendingOf({ exchange, key: routed, message, acceptedAt: now });
+  return sendingOf({ exchange, key: routed, lane: index, message, acceptedAt });
+}
+
+/** How old an id is at the most that was made for a message when it was handed in. */
+const justMs = 1_000;
+
+/** An id that was made for it just now says when, and need not be told twice. */
+function acceptedAtOf({ id }: Outgoing, now: number): number {
+  const made = timeOf(id);
+  return made !== null && Math.abs(now - made) <= justMs ? made : now;
 }
 
 const stored = { kind: 'stored' } as const;

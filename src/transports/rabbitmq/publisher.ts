@@ -1,6 +1,11 @@
 /**
  * Publishing: persistent, mandatory, confirmed one by one and never awaited one by one. What is
- * sent in one order is stored in that order.
+ * sent over one channel is stored in the order in which it was sent.
+ *
+ * The server reads on while 400 messages of a channel are on their way to a queue, and of those it
+ * lets 32 be under way to its disk; then everything of the connection waits until the channel has
+ * caught up ("Flow Control" and "Quorum Queues" in its documentation). So a publisher that has
+ * enough on its way spreads it over several channels, each of which stays below that.
  *
  * A body that is too large for the server costs the channel that it came by. Of what was written
  * to it nobody knows what became of it if it came before; what came behind is sent once more, over
@@ -15,6 +20,8 @@ import { createFrames, type Frames, type Publish } from './frames.ts';
 import type { Wire } from './line.ts';
 
 export interface Sending extends Publish {
+  /** What has the same lane keeps its order; without one nothing orders it. */
+  readonly lane?: number | undefined;
   /** Whether it is still to be stored, should there be a connection again. */
   readonly isWanted?: () => boolean;
   /** A server that says that it takes nothing for now is waited for, however long that is. */
@@ -41,19 +48,27 @@ export interface Publisher {
 interface Pending {
   readonly sending: Sending;
   readonly sent: Sent;
+  readonly channel: Open;
   /** When its sender gives up, by the monotonic clock. */
   readonly until: number;
   isReturned: boolean;
 }
 
-interface State extends PublisherOptions {
-  readonly clock: Clock;
-  /** Those of the channel that is open. */
+/** One of the channels that it publishes by, over all connections. */
+interface Open {
+  /** Null while it is not open. */
   frames: Frames | null;
+  readonly byId: Map<string, Pending>;
+}
+
+interface State extends Omit<PublisherOptions, 'channels'> {
+  readonly clock: Clock;
+  readonly channels: readonly Open[];
+  /** Counts what has no lane. */
+  loose: number;
   /** Not written yet, as there is no connection. */
   waiting: Pending[];
   readonly written: Set<Pending>;
-  readonly byId: Map<string, Pending>;
   /** The longest body that the server takes, once it has said so. */
   mostBytes: number;
   isWatching: boolean;
@@ -74,6 +89,8 @@ export function whileWanted(publisher: Publisher, isWanted: () => boolean): Publ
 
 export interface PublisherOptions {
   readonly urls: readonly string[];
+  /** How many it publishes by. */
+  readonly channels: number;
   /** How long a message may be on its way. */
   readonly waitMs: number;
   /** Something was sent to where no queue is. */
@@ -84,10 +101,10 @@ export function createPublisher(options: PublisherOptions): Publisher {
   const state: State = {
     ...options,
     clock: systemClock,
-    frames: null,
+    channels: Array.from({ length: options.channels }, () => ({ frames: null, byId: new Map() })),
+    loose: 0,
     waiting: [],
     written: new Set(),
-    byId: new Map(),
     mostBytes: Number.POSITIVE_INFINITY,
     isWatching: false,
     isEnded: false,
@@ -124,7 +141,8 @@ async function sendAll(put: Publisher['put'], sendings: readonly Sending[]): Pro
 
 function putOne(state: State, sending: Sending, sent: Sent): void {
   const until = state.clock.monotonic() + state.waitMs;
-  const pending = { sending, sent, until, isReturned: false };
+  const channel = state.channels[(sending.lane ?? (state.loose += 1)) % state.channels.length]!;
+  const pending = { sending, sent, channel, until, isReturned: false };
   if (state.isEnded) {
     sent(unreachable(state.urls, 0, null));
     return;
@@ -133,8 +151,9 @@ function putOne(state: State, sending: Sending, sent: Sent): void {
     sent(tooLarge(sending, state.mostBytes));
     return;
   }
-  if (state.frames === null) state.waiting.push(pending);
-  else write(state, state.frames, pending);
+  const { frames } = channel;
+  if (frames === null) state.waiting.push(pending);
+  else write(state, frames, pending);
   watch(state);
 }
 
@@ -153,21 +172,25 @@ function write(state: State, frames: Frames, pending: Pending): void {
     return;
   }
   state.written.add(pending);
-  const { properties } = sending;
-  if (properties.messageId !== undefined) state.byId.set(properties.messageId, pending);
+  const { messageId } = sending.properties;
+  if (messageId !== undefined) pending.channel.byId.set(messageId, pending);
 }
 
 function confirmed(state: State, pending: Pending, error: unknown): void {
   const isStored = error === null || error === undefined;
   // The driver says so of a channel that is closed as well: nobody knows then.
   if (!isStored && !/nacked/.test(messageOf(error))) return;
-  if (!state.written.delete(pending)) return;
-  const { messageId } = pending.sending.properties;
-  if (messageId !== undefined && state.byId.get(messageId) === pending) {
-    state.byId.delete(messageId);
-  }
+  if (!forget(state, pending)) return;
   pending.sent(isStored ? unroutable(pending) : refused(error));
   if (isStored && pending.isReturned) state.nowhere(pending.sending);
+}
+
+/** Answers whether it was still on its way. */
+function forget({ written }: State, pending: Pending): boolean {
+  const { byId } = pending.channel;
+  const { messageId } = pending.sending.properties;
+  if (messageId !== undefined && byId.get(messageId) === pending) byId.delete(messageId);
+  return written.delete(pending);
 }
 
 /** Nothing of it was sent. */
@@ -212,32 +235,32 @@ async function use(state: State, wire: Wire): Promise<void> {
   watchBlocking(state, wire);
   // A server that was started anew may take more.
   state.mostBytes = Number.POSITIVE_INFINITY;
-  await openChannel(state, wire);
+  await Promise.all(state.channels.map((open) => openChannel(state, wire, open)));
 }
 
-async function openChannel(state: State, wire: Wire): Promise<void> {
+async function openChannel(state: State, wire: Wire, open: Open): Promise<void> {
   const channel = await wire.model.createConfirmChannel();
   channel.on('return', ({ properties }: Message) => {
-    const pending = state.byId.get(String(properties.messageId));
+    const pending = open.byId.get(String(properties.messageId));
     if (pending !== undefined) pending.isReturned = true;
   });
   let reason = '';
   channel.on('error', (error) => (reason = messageOf(error)));
   channel.on('close', () => {
-    if (state.frames !== frames) return;
+    if (open.frames !== frames) return;
     if (wire.isOpen && isLimit(state, reason)) {
-      loseAround(state, reason);
-      openChannel(state, wire).catch((error: unknown) => wire.destroy(messageOf(error)));
+      loseAround(state, open, reason);
+      openChannel(state, wire, open).catch((error: unknown) => wire.destroy(messageOf(error)));
       return;
     }
-    lose(state, reason === '' ? 'the connection ended' : reason);
+    lose(state, reason === '' ? 'the connection ended' : reason, open);
     // The connection is well: an exchange is gone. A new one declares what is missing.
     if (wire.isOpen && reason !== '') wire.destroy(reason);
   });
   const frames = createFrames(wire, channel);
-  state.frames = frames;
-  const { waiting } = state;
-  state.waiting = [];
+  open.frames = frames;
+  const waiting = state.waiting.filter((pending) => pending.channel === open);
+  state.waiting = state.waiting.filter((pending) => pending.channel !== open);
   for (const pending of waiting) {
     const { isWanted, body } = pending.sending;
     if (isWanted?.() === false) pending.sent(unsure('its connection has ended'));
@@ -254,22 +277,22 @@ function isLimit(state: State, reason: string): boolean {
 }
 
 /** The server heeds nothing that comes behind one that it refuses with the channel. */
-function loseAround(state: State, reason: string): void {
-  const written = [...state.written];
+function loseAround(state: State, channel: Open, reason: string): void {
+  const written = [...state.written].filter((pending) => pending.channel === channel);
   const first = written.findIndex(({ sending }) => sending.body.length > state.mostBytes);
   const behind = first < 0 ? [] : written.slice(first);
-  for (const pending of behind) state.written.delete(pending);
-  lose(state, reason);
+  for (const pending of behind) forget(state, pending);
+  lose(state, reason, channel);
   state.waiting.unshift(...behind);
 }
 
-function lose(state: State, reason: string): void {
-  state.frames = null;
+/** Loses one channel, or all of them. */
+function lose(state: State, reason: string, only: Open | null = null): void {
+  for (const channel of only === null ? state.channels : [only]) channel.frames = null;
   state.lastReason = reason;
-  const written = [...state.written];
-  state.written.clear();
-  state.byId.clear();
-  for (const { sent } of written) sent(unsure(reason));
+  const lost = [...state.written].filter(({ channel }) => only === null || channel === only);
+  for (const pending of lost) forget(state, pending);
+  for (const { sent } of lost) sent(unsure(reason));
 }
 
 function tooLarge({ body, properties }: Sending, limit: number): MaloteError {

@@ -6,7 +6,8 @@
  * | -------------------- | ----------------------------------------------------------- |
  * | id, type             | `message-id`, `type`; an id of more than 255 bytes in header |
  * |                      | `cloudEvents:id`: `message-id` has its beginning and a hash  |
- * | time                 | header `cloudEvents:time`, milliseconds since 1970          |
+ * | time                 | header `cloudEvents:time`, milliseconds since 1970; left out |
+ * |                      | where the id says the same (UUID version 7)                 |
  * | partitionkey         | header `cloudEvents:partitionkey`                           |
  * | what it waits for    | header `cloudEvents:malotewaitfor`, a JSON list; any of those |
  * |                      | in a list inside it will do                                 |
@@ -18,6 +19,7 @@
  */
 
 import type { ConsumeMessage, Message } from 'amqplib';
+import { timeOf } from '../../id.ts';
 import { anyNeedOf, factsIn, isAnyOf, type Need } from '../../message/need.ts';
 import type { Story } from '../../transport/lane-table.ts';
 import type { FactId, Outgoing } from '../../transport/transport.ts';
@@ -145,17 +147,20 @@ export interface DeadNote {
 export interface Writing {
   readonly exchange: string;
   readonly key: string;
+  readonly lane?: number | undefined;
   readonly message: Outgoing;
   readonly acceptedAt: number;
   readonly note?: Note;
 }
 
 /** @throws MaloteError `MESSAGE_TOO_LARGE` where key, facts and headers do not fit */
-export function sendingOf({ exchange, key, message, acceptedAt, note }: Writing): Sending {
+export function sendingOf(writing: Writing): Sending {
+  const { exchange, key, lane, message, acceptedAt, note } = writing;
   const { id, body, facts, delayMs } = message;
   const needs = facts.length > 0 ? spelled(facts) : null;
   checkFits(message, [message.key, needs, message.headers]);
-  const headers: Record<string, string | number> = { [header.time]: acceptedAt };
+  const headers: Record<string, string | number> = {};
+  if (timeOf(id) !== acceptedAt) headers[header.time] = acceptedAt;
   if (message.key !== null) headers[header.key] = message.key;
   if (needs !== null) headers[header.facts] = needs;
   if (delayMs > 0) headers[header.due] = acceptedAt + delayMs;
@@ -170,7 +175,7 @@ export function sendingOf({ exchange, key, message, acceptedAt, note }: Writing)
     headers,
   };
   const content = hasText ? Buffer.from(body) : Buffer.from(body);
-  return { exchange, key, body: withNote(content, headers, note), properties };
+  return { exchange, key, lane, body: withNote(content, headers, note), properties };
 }
 
 /** Notes it in the headers, or behind the body where it is too long for them. */
@@ -204,7 +209,6 @@ export function arrivedOf(
   const { messageId, type, contentType } = properties as unknown as Readonly<
     Record<string, unknown>
   >;
-  const acceptedAt = numberOf(headers[header.time]) ?? now;
   const dueAt = numberOf(headers[header.due]) ?? 0;
   const hasText =
     typeof contentType === 'string' && /^(text\/|application\/json)/.test(contentType);
@@ -212,6 +216,7 @@ export function arrivedOf(
   const body = noteAt === undefined ? content : content.subarray(0, noteAt);
   const id = textOf(headers[header.id]) ?? textOf(messageId) ?? '';
   const topic = textOf(type) ?? '';
+  const acceptedAt = numberOf(headers[header.time]) ?? timeOf(id) ?? now;
   return {
     message: {
       id,
