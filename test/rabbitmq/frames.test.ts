@@ -1,7 +1,8 @@
-/** What malote writes to the wire by itself is what the driver writes. */
+/** What malote writes to the wire and reads from it by itself is what the driver does. */
 import assert from 'node:assert/strict';
-import type amqp from 'amqplib';
+import amqp from 'amqplib';
 import { test } from 'vitest';
+import { readDeliveries } from '../../src/transports/rabbitmq/deliveries.ts';
 import { createFrames } from '../../src/transports/rabbitmq/frames.ts';
 import type { Wire } from '../../src/transports/rabbitmq/line.ts';
 import type { Sending } from '../../src/transports/rabbitmq/publisher.ts';
@@ -67,6 +68,39 @@ overRabbitmq((server) => {
     await channel.close();
   });
 
+  test('a delivery is what the driver makes of it, however it comes', async () => {
+    const fast = await amqp.connect(server().url);
+    readDeliveries(fast);
+    const publishing = await all.model.createConfirmChannel();
+    await publishing.assertExchange('read', 'fanout');
+    const queues = ['by the driver', 'by malote'];
+    for (const queue of queues) {
+      await publishing.assertQueue(queue);
+      await publishing.bindQueue(queue, 'read', '');
+    }
+    const others = { timestamp: 2 ** 40, headers: { yes: true, in: { a: [1, 'b'] } } };
+    for (const { body, properties } of [
+      ...sendings,
+      { body: Buffer.from('other'), properties: { ...others, replyTo: 'who', appId: 'app' } },
+      { body: Buffer.from('strange'), properties: { headers: others.headers } },
+      ...sendings.toReversed(),
+    ]) {
+      publishing.publish('read', String(body.length), body, { mandatory: true, ...properties });
+    }
+    await publishing.waitForConfirms();
+
+    const channels = [await all.model.createChannel(), await fast.createChannel()];
+    const count = 2 * sendings.length + 2;
+    const read = await Promise.all(
+      channels.map((channel, index) => readWhole(channel, queues[index]!, count)),
+    );
+
+    assert.deepEqual(read[1], read[0]);
+    for (const queue of queues) await publishing.deleteQueue(queue);
+    await publishing.deleteExchange('read');
+    await fast.close();
+  });
+
   test('what does not fit is not begun: the next one is read as it is', async () => {
     const channel = await all.model.createConfirmChannel();
     await channel.assertQueue(key);
@@ -87,6 +121,20 @@ overRabbitmq((server) => {
     await channel.close();
   });
 });
+
+/** Everything of each but the name of the consumer. */
+async function readWhole(channel: amqp.Channel, queue: string, count: number): Promise<unknown[]> {
+  const read: unknown[] = [];
+  await new Promise<void>((resolve, reject) => {
+    const take = (message: amqp.ConsumeMessage | null): void => {
+      if (message === null) return;
+      read.push({ ...message, fields: { ...message.fields, consumerTag: '' } });
+      if (read.length === count) resolve();
+    };
+    channel.consume(queue, take, { noAck: true }).catch(reject);
+  });
+  return read;
+}
 
 async function readAll(
   channel: amqp.Channel,

@@ -4,6 +4,7 @@ import type { Channel, ChannelModel } from 'amqplib';
 import type * as amqplib from 'amqplib';
 import { MaloteError } from '../../errors.ts';
 import { hide } from './addresses.ts';
+import { readDeliveries } from './deliveries.ts';
 import { connectFailure, messageOf } from './failures.ts';
 import { gatherWrites } from './gather-writes.ts';
 import type { Settings } from './settings.ts';
@@ -65,6 +66,7 @@ export async function connect(
       clientProperties: { connection_name: `${namespace} ${purpose} ${process.pid}` },
     });
     gatherWrites(model);
+    readDeliveries(model);
     return model;
   } catch (error) {
     throw connectFailure(error, url);

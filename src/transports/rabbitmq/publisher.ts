@@ -5,7 +5,8 @@
  * The server reads on while 400 messages of a channel are on their way to a queue, and of those it
  * lets 32 be under way to its disk; then everything of the connection waits until the channel has
  * caught up ("Flow Control" and "Quorum Queues" in its documentation). So a publisher that has
- * enough on its way spreads it over several channels, each of which stays below that.
+ * enough on its way spreads it over several channels, each of which stays below that. What has no
+ * order keeps it all the same as long as one channel is enough.
  *
  * A body that is too large for the server costs the channel that it came by. Of what was written
  * to it nobody knows what became of it if it came before; what came behind is sent once more, over
@@ -58,17 +59,22 @@ interface Pending {
 interface Open {
   /** Null while it is not open. */
   frames: Frames | null;
-  readonly byId: Map<string, Pending>;
+  /** On their way, in the order in which they were written. */
+  readonly written: Set<Pending>;
+  /** The same by id: made where the server returns something, for one turn. */
+  byId: Map<unknown, Pending[]> | null;
 }
+
+/** On its way by one channel, before what has no lane goes by the next one. */
+const enough = 64;
 
 interface State extends Omit<PublisherOptions, 'channels'> {
   readonly clock: Clock;
   readonly channels: readonly Open[];
-  /** Counts what has no lane. */
+  /** The place of the channel that what has no lane goes by. */
   loose: number;
   /** Not written yet, as there is no connection. */
   waiting: Pending[];
-  readonly written: Set<Pending>;
   /** The longest body that the server takes, once it has said so. */
   mostBytes: number;
   isWatching: boolean;
@@ -101,10 +107,13 @@ export function createPublisher(options: PublisherOptions): Publisher {
   const state: State = {
     ...options,
     clock: systemClock,
-    channels: Array.from({ length: options.channels }, () => ({ frames: null, byId: new Map() })),
+    channels: Array.from({ length: options.channels }, () => ({
+      frames: null,
+      written: new Set<Pending>(),
+      byId: null,
+    })),
     loose: 0,
     waiting: [],
-    written: new Set(),
     mostBytes: Number.POSITIVE_INFINITY,
     isWatching: false,
     isEnded: false,
@@ -141,7 +150,7 @@ async function sendAll(put: Publisher['put'], sendings: readonly Sending[]): Pro
 
 function putOne(state: State, sending: Sending, sent: Sent): void {
   const until = state.clock.monotonic() + state.waitMs;
-  const channel = state.channels[(sending.lane ?? (state.loose += 1)) % state.channels.length]!;
+  const channel = channelFor(state, sending);
   const pending = { sending, sent, channel, until, isReturned: false };
   if (state.isEnded) {
     sent(unreachable(state.urls, 0, null));
@@ -155,6 +164,15 @@ function putOne(state: State, sending: Sending, sent: Sent): void {
   if (frames === null) state.waiting.push(pending);
   else write(state, frames, pending);
   watch(state);
+}
+
+function channelFor(state: State, { lane }: Sending): Open {
+  const { channels } = state;
+  if (lane !== undefined) return channels[lane % channels.length]!;
+  const channel = channels[state.loose]!;
+  if (channel.written.size < enough) return channel;
+  state.loose = (state.loose + 1) % channels.length;
+  return channels[state.loose]!;
 }
 
 function write(state: State, frames: Frames, pending: Pending): void {
@@ -171,26 +189,16 @@ function write(state: State, frames: Frames, pending: Pending): void {
     state.waiting.push(pending);
     return;
   }
-  state.written.add(pending);
-  const { messageId } = sending.properties;
-  if (messageId !== undefined) pending.channel.byId.set(messageId, pending);
+  pending.channel.written.add(pending);
 }
 
 function confirmed(state: State, pending: Pending, error: unknown): void {
   const isStored = error === null || error === undefined;
   // The driver says so of a channel that is closed as well: nobody knows then.
   if (!isStored && !/nacked/.test(messageOf(error))) return;
-  if (!forget(state, pending)) return;
+  if (!pending.channel.written.delete(pending)) return;
   pending.sent(isStored ? unroutable(pending) : refused(error));
   if (isStored && pending.isReturned) state.nowhere(pending.sending);
-}
-
-/** Answers whether it was still on its way. */
-function forget({ written }: State, pending: Pending): boolean {
-  const { byId } = pending.channel;
-  const { messageId } = pending.sending.properties;
-  if (messageId !== undefined && byId.get(messageId) === pending) byId.delete(messageId);
-  return written.delete(pending);
 }
 
 /** Nothing of it was sent. */
@@ -240,9 +248,9 @@ async function use(state: State, wire: Wire): Promise<void> {
 
 async function openChannel(state: State, wire: Wire, open: Open): Promise<void> {
   const channel = await wire.model.createConfirmChannel();
-  channel.on('return', ({ properties }: Message) => {
-    const pending = open.byId.get(String(properties.messageId));
-    if (pending !== undefined) pending.isReturned = true;
+  channel.on('return', ({ properties: { messageId } }: Message) => {
+    const returned = byIdOf(open).get(messageId)?.shift();
+    if (returned !== undefined) returned.isReturned = true;
   });
   let reason = '';
   channel.on('error', (error) => (reason = messageOf(error)));
@@ -253,7 +261,7 @@ async function openChannel(state: State, wire: Wire, open: Open): Promise<void> 
       openChannel(state, wire, open).catch((error: unknown) => wire.destroy(messageOf(error)));
       return;
     }
-    lose(state, reason === '' ? 'the connection ended' : reason, open);
+    lose(state, reason === '' ? 'the connection ended' : reason, [open]);
     // The connection is well: an exchange is gone. A new one declares what is missing.
     if (wire.isOpen && reason !== '') wire.destroy(reason);
   });
@@ -269,6 +277,22 @@ async function openChannel(state: State, wire: Wire, open: Open): Promise<void> 
   }
 }
 
+/** Nothing is written in the middle of what the server says. */
+function byIdOf(open: Open): Map<unknown, Pending[]> {
+  if (open.byId !== null) return open.byId;
+  const byId = new Map<unknown, Pending[]>();
+  for (const pending of open.written) {
+    if (pending.isReturned) continue;
+    const { messageId } = pending.sending.properties;
+    const alike = byId.get(messageId);
+    if (alike === undefined) byId.set(messageId, [pending]);
+    else alike.push(pending);
+  }
+  open.byId = byId;
+  queueMicrotask(() => (open.byId = null));
+  return byId;
+}
+
 function isLimit(state: State, reason: string): boolean {
   const [, limit] = /larger than configured max size (\d+)/.exec(reason) ?? [];
   if (limit === undefined) return false;
@@ -278,20 +302,21 @@ function isLimit(state: State, reason: string): boolean {
 
 /** The server heeds nothing that comes behind one that it refuses with the channel. */
 function loseAround(state: State, channel: Open, reason: string): void {
-  const written = [...state.written].filter((pending) => pending.channel === channel);
+  const written = [...channel.written];
   const first = written.findIndex(({ sending }) => sending.body.length > state.mostBytes);
   const behind = first < 0 ? [] : written.slice(first);
-  for (const pending of behind) forget(state, pending);
-  lose(state, reason, channel);
+  for (const pending of behind) channel.written.delete(pending);
+  lose(state, reason, [channel]);
   state.waiting.unshift(...behind);
 }
 
-/** Loses one channel, or all of them. */
-function lose(state: State, reason: string, only: Open | null = null): void {
-  for (const channel of only === null ? state.channels : [only]) channel.frames = null;
+function lose(state: State, reason: string, channels = state.channels): void {
   state.lastReason = reason;
-  const lost = [...state.written].filter(({ channel }) => only === null || channel === only);
-  for (const pending of lost) forget(state, pending);
+  const lost = channels.flatMap(({ written }) => [...written]);
+  for (const channel of channels) {
+    channel.frames = null;
+    channel.written.clear();
+  }
   for (const { sent } of lost) sent(unsure(reason));
 }
 
@@ -313,18 +338,23 @@ function watch(state: State): void {
       state.isWatching = false;
       const now = state.clock.monotonic();
       refuseWaiting(state, ({ until }) => until <= now);
-      const isWaiting = state.isBlocked && !state.isHurried;
-      for (const pending of state.written) {
-        if (pending.until > now) break;
-        if (isWaiting && pending.sending.isPatient === true) continue;
-        state.written.delete(pending);
-        pending.sent(unsure(`the server did not confirm within ${state.waitMs} ms`));
-      }
-      if (state.waiting.length > 0 || state.written.size > 0) watch(state);
+      for (const channel of state.channels) giveUpOn(state, channel, now);
+      const isIdle = state.channels.every(({ written }) => written.size === 0);
+      if (state.waiting.length > 0 || !isIdle) watch(state);
     },
     Math.max(50, state.waitMs / 8),
   );
   timer.unref();
+}
+
+function giveUpOn(state: State, { written }: Open, now: number): void {
+  const isWaiting = state.isBlocked && !state.isHurried;
+  for (const pending of written) {
+    if (pending.until > now) break;
+    if (isWaiting && pending.sending.isPatient === true) continue;
+    written.delete(pending);
+    pending.sent(unsure(`the server did not confirm within ${state.waitMs} ms`));
+  }
 }
 
 function refuseWaiting(state: State, isOver: (pending: Pending) => boolean): void {
