@@ -69,8 +69,8 @@ export async function openBareRabbitmq(options: DriverOptions): Promise<Driver> 
 const sent = { persistent: true, mandatory: true, contentType: 'application/json' };
 
 function spelt(): amqp.Options.Publish {
-  const headers = { 'cloudEvents:time': Date.now() };
-  return { ...sent, messageId: randomUUID(), type: 'bench.order', headers };
+  const timestamp = Math.floor(Date.now() / 1_000);
+  return { ...sent, messageId: randomUUID(), type: 'bench.order', timestamp };
 }
 
 function spread(key: string): number {

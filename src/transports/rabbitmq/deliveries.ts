@@ -15,6 +15,7 @@ type Consume = (message: ConsumeMessage) => void;
 /** What the driver has for itself. */
 interface Channel {
   readonly consumers: ReadonlyMap<string, Consume>;
+  closeWithError(method: undefined, reason: string, code: number, error: unknown): void;
 }
 
 interface Connection {
@@ -41,6 +42,8 @@ const property = {
   type: 0x0020,
 } as const;
 const known: number = Object.values(property).reduce((all: number, one) => all | one, 0);
+/** As AMQP has it. */
+const internalError = 541;
 const nothing: Buffer = Buffer.alloc(0);
 
 /** Reads deliveries of a connection; everything else of it goes its way. */
@@ -53,20 +56,24 @@ export function readDeliveries(model: ChannelModel): void {
     while (connection.accept === accept) {
       const delivery = wholeDelivery(connection.rest, seen);
       if (delivery === null) break;
-      const consume = consumerOf(connection, delivery);
-      if (consume === undefined) break;
+      const channel = openChannel(connection, delivery);
+      const consume = channel?.consumers?.get(delivery.message.fields.consumerTag);
+      if (channel === undefined || consume === undefined) break;
       connection.rest = connection.rest.subarray(delivery.end);
-      consume(delivery.message as ConsumeMessage);
+      try {
+        consume(delivery.message as ConsumeMessage);
+      } catch (error) {
+        channel.closeWithError(undefined, 'Error while processing message', internalError, error);
+      }
     }
     return readFrame();
   };
 }
 
-/** Undefined also where the channel is being closed: the driver drops what comes then. */
-function consumerOf({ channels }: Connection, { channel, message }: Whole): Consume | undefined {
+/** Undefined also where it is being closed: the driver drops what comes then. */
+function openChannel({ channels }: Connection, { channel }: Whole): Channel | undefined {
   const open = channels[channel]?.channel;
-  if (open === undefined || Object.hasOwn(open, 'accept')) return undefined;
-  return open.consumers?.get(message.fields.consumerTag);
+  return open === undefined || Object.hasOwn(open, 'accept') ? undefined : open;
 }
 
 interface Whole {

@@ -92,6 +92,11 @@ export function createFrames(wire: Wire, channel: ConfirmChannel): Frames {
   function send(): void {
     isScheduled = false;
     if (start === end) return;
+    // Closed since: the server heeds nothing more of it, and its number may be another's by now.
+    if (Object.hasOwn(driven, 'accept')) {
+      start = end;
+      return;
+    }
     const piece = chunk.subarray(start, end);
     start = end;
     stream.write(piece);

@@ -17,7 +17,7 @@ import { declareLater, declareNamespace } from './topology.ts';
 import { startWork, type Work } from './work.ts';
 
 export async function begin(session: Session, wire: Wire): Promise<void> {
-  const { names, settings, host, publisher, messages, id } = session;
+  const { names, settings, host, publisher, messages, acceptedAt, id } = session;
   const broken = (reason: string): void => giveUp(session, wire, reason);
   await declareNamespace(wire.model, settings, names);
   const registry = createRegistry({
@@ -61,6 +61,7 @@ export async function begin(session: Session, wire: Wire): Promise<void> {
     limits: settings.limits,
     registry,
     publisher: messages,
+    acceptedAt,
     later: () => laterOf(session, wire),
     depths: createDepths(registry, () => sightOf(session)),
   };

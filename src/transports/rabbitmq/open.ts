@@ -3,6 +3,7 @@
 import type { MaloteError } from '../../errors.ts';
 import { createPending } from '../../transport/step-by-step.ts';
 import type { Host, Transport } from '../../transport/transport.ts';
+import { createAcceptance } from './acceptance.ts';
 import { emptyLedger } from './clerk.ts';
 import { begin, endLife, giveUp } from './life.ts';
 import { createLine } from './line.ts';
@@ -96,6 +97,7 @@ function createSession(settings: Settings, host: Host): Session {
     id: host.newId(),
     publisher,
     messages,
+    acceptedAt: createAcceptance(host.clock.now()),
     publishing,
     consuming,
     wanted: new Map(),

@@ -3,8 +3,8 @@
 import { systemClock } from '../../clock.ts';
 import { MaloteError } from '../../errors.ts';
 import { answersTo, forwardInTurn } from '../../transport/forward.ts';
-import { timeOf } from '../../id.ts';
 import type { Outgoing, PublishOutcome } from '../../transport/transport.ts';
+import type { Acceptance } from './acceptance.ts';
 import { isGone, notSent } from './failures.ts';
 import type { Wire } from './line.ts';
 import { exchangeFor, placeIndexOf, routingKey, type Names } from './names.ts';
@@ -19,6 +19,7 @@ export interface Outlet {
   readonly limits: Limits;
   readonly registry: Registry;
   readonly publisher: Publisher;
+  readonly acceptedAt: Acceptance;
   /** Declares the queues of long delays, the first time one is needed. */
   readonly later: () => Promise<void>;
   readonly depths: Depths;
@@ -87,9 +88,10 @@ function put(
 }
 
 /** Where a message goes: at once, or by way of a queue in which it passes most of its delay. */
-function placed({ names, limits, registry }: Outlet, message: Outgoing, now: number): Sending {
+function placed(outlet: Outlet, message: Outgoing, now: number): Sending {
+  const { names, limits, registry } = outlet;
   const { topic, key, delayMs } = message;
-  const acceptedAt = acceptedAtOf(message, now);
+  const acceptedAt = outlet.acceptedAt(message, now);
   const { partitions } = registry;
   if (delayMs === 0 && key === null) {
     const routed = routingKey(topic, partitions, '-');
@@ -99,15 +101,6 @@ function placed({ names, limits, registry }: Outlet, message: Outgoing, now: num
   const routed = routingKey(topic, partitions, delayMs > 0 ? `@${index}` : String(index));
   const exchange = exchangeFor(names, delayMs, limits) ?? names.exchange;
   return sendingOf({ exchange, key: routed, lane: index, message, acceptedAt });
-}
-
-/** How old an id is at the most that was made for a message when it was handed in. */
-const justMs = 1_000;
-
-/** An id that was made for it just now says when, and need not be told twice. */
-function acceptedAtOf({ id }: Outgoing, now: number): number {
-  const made = timeOf(id);
-  return made !== null && Math.abs(now - made) <= justMs ? made : now;
 }
 
 const stored = { kind: 'stored' } as const;

@@ -15,10 +15,11 @@
 
 import type { Message } from 'amqplib';
 import { systemClock, type Clock } from '../../clock.ts';
-import { MaloteError } from '../../errors.ts';
+import type { MaloteError } from '../../errors.ts';
 import { callFailure, messageOf, unreachable, unsure } from './failures.ts';
 import { createFrames, type Frames, type Publish } from './frames.ts';
 import type { Wire } from './line.ts';
+import { refused, tooLarge, unroutable, unwritable } from './unsent.ts';
 
 export interface Sending extends Publish {
   /** What has the same lane keeps its order; without one nothing orders it. */
@@ -61,8 +62,8 @@ interface Open {
   frames: Frames | null;
   /** On their way, in the order in which they were written. */
   readonly written: Set<Pending>;
-  /** The same by id: made where the server returns something, for one turn. */
-  byId: Map<unknown, Pending[]> | null;
+  /** The same by name: made where the server returns something, for one turn. */
+  byName: Map<string, Pending[]> | null;
 }
 
 /** On its way by one channel, before what has no lane goes by the next one. */
@@ -110,7 +111,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
     channels: Array.from({ length: options.channels }, () => ({
       frames: null,
       written: new Set<Pending>(),
-      byId: null,
+      byName: null,
     })),
     loose: 0,
     waiting: [],
@@ -170,7 +171,7 @@ function channelFor(state: State, { lane }: Sending): Open {
   const { channels } = state;
   if (lane !== undefined) return channels[lane % channels.length]!;
   const channel = channels[state.loose]!;
-  if (channel.written.size < enough) return channel;
+  if (channel.frames !== null && channel.written.size < enough) return channel;
   state.loose = (state.loose + 1) % channels.length;
   return channels[state.loose]!;
 }
@@ -197,29 +198,10 @@ function confirmed(state: State, pending: Pending, error: unknown): void {
   // The driver says so of a channel that is closed as well: nobody knows then.
   if (!isStored && !/nacked/.test(messageOf(error))) return;
   if (!pending.channel.written.delete(pending)) return;
-  pending.sent(isStored ? unroutable(pending) : refused(error));
-  if (isStored && pending.isReturned) state.nowhere(pending.sending);
-}
-
-/** Nothing of it was sent. */
-function unwritable({ key, properties: { messageId } }: Sending, error: unknown): MaloteError {
-  const sentence = `what is sent to "${key}" cannot be written: ${messageOf(error)}`;
-  const about = messageId === undefined ? {} : { id: messageId };
-  return new MaloteError('ENGINE_FAILED', sentence, { cause: error, ...about });
-}
-
-function unroutable({ isReturned, sending }: Pending): MaloteError | null {
-  if (!isReturned) return null;
-  const { exchange, key } = sending;
-  const where = exchange === '' ? `queue "${key}"` : `exchange "${exchange}" for "${key}"`;
-  const sentence = `${where} leads nowhere; nothing was stored; what is missing is declared anew`;
-  return new MaloteError('ENGINE_FAILED', sentence);
-}
-
-function refused(error: unknown): MaloteError {
-  return new MaloteError('ENGINE_FULL', 'the server refused to store the message', {
-    cause: error,
-  });
+  const { sending, isReturned } = pending;
+  if (!isStored) pending.sent(refused(error));
+  else pending.sent(isReturned ? unroutable(sending) : null);
+  if (isStored && isReturned) state.nowhere(sending);
 }
 
 function unlessBlocked({ isBlocked, whenBlocked }: State, stored: Promise<void>): Promise<void> {
@@ -248,8 +230,9 @@ async function use(state: State, wire: Wire): Promise<void> {
 
 async function openChannel(state: State, wire: Wire, open: Open): Promise<void> {
   const channel = await wire.model.createConfirmChannel();
-  channel.on('return', ({ properties: { messageId } }: Message) => {
-    const returned = byIdOf(open).get(messageId)?.shift();
+  channel.on('return', ({ fields, properties: { messageId } }: Message) => {
+    const { exchange, routingKey: key } = fields;
+    const returned = onTheirWay(open).get(nameOf({ exchange, key, messageId }))?.shift();
     if (returned !== undefined) returned.isReturned = true;
   });
   let reason = '';
@@ -278,19 +261,31 @@ async function openChannel(state: State, wire: Wire, open: Open): Promise<void> 
 }
 
 /** Nothing is written in the middle of what the server says. */
-function byIdOf(open: Open): Map<unknown, Pending[]> {
-  if (open.byId !== null) return open.byId;
-  const byId = new Map<unknown, Pending[]>();
+function onTheirWay(open: Open): Map<string, Pending[]> {
+  if (open.byName !== null) return open.byName;
+  const byName = new Map<string, Pending[]>();
   for (const pending of open.written) {
     if (pending.isReturned) continue;
-    const { messageId } = pending.sending.properties;
-    const alike = byId.get(messageId);
-    if (alike === undefined) byId.set(messageId, [pending]);
+    const { exchange, key, properties } = pending.sending;
+    const name = nameOf({ exchange, key, messageId: properties.messageId });
+    const alike = byName.get(name);
+    if (alike === undefined) byName.set(name, [pending]);
     else alike.push(pending);
   }
-  open.byId = byId;
-  queueMicrotask(() => (open.byId = null));
-  return byId;
+  open.byName = byName;
+  queueMicrotask(() => (open.byName = null));
+  return byName;
+}
+
+interface Named {
+  readonly exchange: string;
+  readonly key: string;
+  readonly messageId: unknown;
+}
+
+/** What is returned says by these what it is: one message may go to several queues at once. */
+function nameOf({ exchange, key, messageId }: Named): string {
+  return JSON.stringify([exchange, key, messageId]);
 }
 
 function isLimit(state: State, reason: string): boolean {
@@ -318,15 +313,6 @@ function lose(state: State, reason: string, channels = state.channels): void {
     channel.written.clear();
   }
   for (const { sent } of lost) sent(unsure(reason));
-}
-
-function tooLarge({ body, properties }: Sending, limit: number): MaloteError {
-  return new MaloteError(
-    'MESSAGE_TOO_LARGE',
-    `a body may have ${limit} bytes on this server (max_message_size), this one has ` +
-      `${body.length}; store the content elsewhere, or raise max_message_size`,
-    properties.messageId === undefined ? {} : { id: properties.messageId },
-  );
 }
 
 /** Nothing waits for ever: not for a connection, nor for a server that is blocked or frozen. */

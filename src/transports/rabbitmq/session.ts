@@ -7,6 +7,7 @@
 import { MaloteError } from '../../errors.ts';
 import type { Pending } from '../../transport/step-by-step.ts';
 import type { Host } from '../../transport/transport.ts';
+import type { Acceptance } from './acceptance.ts';
 import type { Consumer, Member } from './hold.ts';
 import type { FactCount } from './fact-memory.ts';
 import type { Line, Wire } from './line.ts';
@@ -31,6 +32,7 @@ export interface Session {
   readonly publisher: Publisher;
   /** Of what callers publish. */
   readonly messages: Publisher;
+  readonly acceptedAt: Acceptance;
   readonly publishing: Line;
   readonly consuming: Line;
   /** What is consumed, by subscription. */

@@ -1,0 +1,37 @@
+/** What is said of a message that was not stored. */
+
+import { MaloteError } from '../../errors.ts';
+import { messageOf } from './failures.ts';
+import type { Sending } from './publisher.ts';
+
+/** Nothing of it was sent. */
+export function unwritable(
+  { key, properties: { messageId } }: Sending,
+  error: unknown,
+): MaloteError {
+  const sentence = `what is sent to "${key}" cannot be written: ${messageOf(error)}`;
+  const about = messageId === undefined ? {} : { id: messageId };
+  return new MaloteError('ENGINE_FAILED', sentence, { cause: error, ...about });
+}
+
+/** It was returned, and confirmed behind that. */
+export function unroutable({ exchange, key }: Sending): MaloteError {
+  const where = exchange === '' ? `queue "${key}"` : `exchange "${exchange}" for "${key}"`;
+  const sentence = `${where} leads nowhere; nothing was stored; what is missing is declared anew`;
+  return new MaloteError('ENGINE_FAILED', sentence);
+}
+
+export function refused(error: unknown): MaloteError {
+  return new MaloteError('ENGINE_FULL', 'the server refused to store the message', {
+    cause: error,
+  });
+}
+
+export function tooLarge({ body, properties }: Sending, limit: number): MaloteError {
+  return new MaloteError(
+    'MESSAGE_TOO_LARGE',
+    `a body may have ${limit} bytes on this server (max_message_size), this one has ` +
+      `${body.length}; store the content elsewhere, or raise max_message_size`,
+    properties.messageId === undefined ? {} : { id: properties.messageId },
+  );
+}
