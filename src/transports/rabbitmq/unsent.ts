@@ -2,11 +2,11 @@
 
 import { MaloteError } from '../../errors.ts';
 import { messageOf } from './failures.ts';
-import type { Sending } from './publisher.ts';
+import type { Publish } from './frames.ts';
 
 /** Nothing of it was sent. */
 export function unwritable(
-  { key, properties: { messageId } }: Sending,
+  { key, properties: { messageId } }: Publish,
   error: unknown,
 ): MaloteError {
   const sentence = `what is sent to "${key}" cannot be written: ${messageOf(error)}`;
@@ -15,7 +15,7 @@ export function unwritable(
 }
 
 /** It was returned, and confirmed behind that. */
-export function unroutable({ exchange, key }: Sending): MaloteError {
+export function unroutable({ exchange, key }: Publish): MaloteError {
   const where = exchange === '' ? `queue "${key}"` : `exchange "${exchange}" for "${key}"`;
   const sentence = `${where} leads nowhere; nothing was stored; what is missing is declared anew`;
   return new MaloteError('ENGINE_FAILED', sentence);
@@ -27,7 +27,7 @@ export function refused(error: unknown): MaloteError {
   });
 }
 
-export function tooLarge({ body, properties }: Sending, limit: number): MaloteError {
+export function tooLarge({ body, properties }: Publish, limit: number): MaloteError {
   return new MaloteError(
     'MESSAGE_TOO_LARGE',
     `a body may have ${limit} bytes on this server (max_message_size), this one has ` +
