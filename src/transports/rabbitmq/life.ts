@@ -11,7 +11,7 @@ import { lifeOf, membersOf, subscribingBy, type Life, type Session } from './ses
 import { consumerTimeoutIn, cutOff } from './failures.ts';
 import { largestWindow } from './shared-window.ts';
 import { answer, askHeld, heldOf, type Question } from './store.ts';
-import { restore, rewrite } from './subscribe.ts';
+import { finishLeaving, restore, rewrite } from './subscribe.ts';
 import { startTail } from './tail.ts';
 import { declareLater, declareNamespace } from './topology.ts';
 import { startWork, type Work } from './work.ts';
@@ -55,6 +55,7 @@ export async function begin(session: Session, wire: Wire): Promise<void> {
   const life: Life = { wire, registry, tail, presence, factCount, work: null, starting: null };
   session.life = life;
   await rewrite(subscribingBy(session, life), session.lastKnown);
+  await finishLeaving(subscribingBy(session, life));
   if (session.life !== life) throw cutOff();
   session.outlet = {
     names,

@@ -29,6 +29,8 @@ export interface Membership {
   tidy(): void;
   /** Reads nothing of programs without malote any more; resolves when nothing is on its way. */
   closeIngress(): Promise<void>;
+  /** Resolves when a subscription that is gone has nothing open here, or after a second. */
+  left(): Promise<void>;
 }
 
 interface State {
@@ -38,11 +40,14 @@ interface State {
   /** Partitions for which this session is about to stand by. */
   readonly joining: Set<number>;
   isJoined: boolean;
+  entering: Promise<void>;
+  leftAll: Promise<unknown>;
 }
 
 const pauseMs = 50;
 const longestReadingMs = 1_000;
 const longestSharingMs = 250;
+const longestLeavingMs = 1_000;
 
 export function join(
   context: Context,
@@ -72,21 +77,35 @@ export function join(
     shared: null,
     joining: new Set(),
     isJoined: false,
+    entering: Promise.resolve(),
+    leftAll: Promise.resolve(),
   };
-  void enter(state);
+  state.entering = enter(state);
   return {
     member,
     comeBack() {
       if (!member.isLeaving) return;
       member.isLeaving = false;
-      void enter(state);
+      state.entering = enter(state);
     },
     leave: () => leave(state),
     changed: (now) => (now === null ? forget(state) : change(member, now)),
     rebalance: () => rebalance(state),
     tidy: () => tidy(state),
     closeIngress: () => closeIngress(member),
+    left: () => within(longestLeavingMs, state.leftAll),
   };
+}
+
+/** What is asked of a server over a connection that ends is not always answered. */
+async function within(ms: number, over: Promise<unknown>): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const timer = systemClock.setTimer(resolve, ms);
+    void over.then(() => {
+      timer.cancel();
+      resolve();
+    });
+  });
 }
 
 async function closeIngress(member: Member): Promise<void> {
@@ -108,6 +127,7 @@ async function enter(state: State): Promise<void> {
     context.presence.announce(registered.name, true);
     rebalance(state);
     await settleIn(state);
+    if (member.isLeaving || member.isForgotten) return;
     member.ingress ??= await openIngress(member);
     if (member.isLeaving || member.isForgotten) await closeIngress(member);
   } catch (error) {
@@ -130,7 +150,8 @@ async function settleIn(state: State): Promise<void> {
     const isAlone = context.presence.peersOf(registered.name).length === 0;
     const waitMs = isAlone ? longestReadingMs : longestSharingMs;
     const read = [...member.holds].filter(isRead).length;
-    if (read >= shareOf(state) || systemClock.monotonic() - since > waitMs) break;
+    if (member.isForgotten || read >= shareOf(state) || systemClock.monotonic() - since > waitMs)
+      break;
     await new Promise<void>((resolve) => void systemClock.setTimer(resolve, 2));
   }
   member.isReady = true;
@@ -271,14 +292,25 @@ function change(member: Member, registered: Registered): void {
   member.context.look();
 }
 
-function forget({ member }: State): void {
+function forget(state: State): void {
+  const { member } = state;
   member.isForgotten = true;
-  void closeIngress(member);
-  const { context } = member;
-  for (const hold of member.holds) {
+  state.leftAll = Promise.all([closeHolds(member), closeRest(state)]);
+  member.context.look();
+}
+
+/** What was about to be opened when the subscription went. */
+async function closeRest({ member, entering }: State): Promise<void> {
+  await closeIngress(member).catch(() => undefined);
+  await entering;
+  await closeHolds(member);
+}
+
+async function closeHolds(member: Member): Promise<void> {
+  const channels = [...member.holds].flatMap((hold) => {
     dropHold(hold);
-    const channels = [hold.book?.channel, hold.partition?.side.channel];
-    for (const channel of channels) if (channel !== undefined) void closeChannel(channel);
-  }
-  context.look();
+    return [hold.book?.channel, hold.partition?.side.channel];
+  });
+  const open = channels.filter((channel) => channel !== undefined);
+  await Promise.all(open.map(closeChannel));
 }

@@ -28,8 +28,7 @@ export function queueOf(session: Session): Queue {
   return {
     subscribe: (specifications) =>
       named('subscribing', async () => subscribe(await subscribing(session), specifications)),
-    unsubscribe: (name) =>
-      named('unsubscribing', async () => unsubscribe(await subscribing(session), name)),
+    unsubscribe: (name) => named('unsubscribing', () => unsubscribing(session, name)),
     publish(batch) {
       if (!session.isOpen) return Promise.reject(closed());
       return publish(session.outlet!, batch, { now: host.clock.now(), isRelayed: false });
@@ -50,6 +49,21 @@ export function queueOf(session: Session): Queue {
       else await markUnread(session, changes);
     },
   };
+}
+
+/**
+ * The server may fail with what it deletes, and end the connection: the next one finishes what was
+ * begun, and is asked once more.
+ */
+async function unsubscribing(session: Session, name: string): Promise<boolean> {
+  const by = await subscribing(session);
+  const wasThere = by.registry.byName.has(name);
+  try {
+    return await unsubscribe(by, name);
+  } catch (error) {
+    if (by.wire.isOpen) throw error;
+    return (await unsubscribe(await subscribing(session), name)) || wasThere;
+  }
 }
 
 /** Opens facts that this process does not read: those that do say how many there are. */

@@ -16,6 +16,8 @@ export interface SubscriptionRecord {
   readonly partitions: number;
   /** Another one of the same name, after an unsubscribe, has another number. */
   readonly generation: string;
+  /** What it had on the server is deleted as well. */
+  readonly isGone?: boolean;
 }
 
 export interface Registered extends SubscriptionRecord {
@@ -23,9 +25,15 @@ export interface Registered extends SubscriptionRecord {
   readonly queues: SubscriptionNames;
 }
 
+export interface Leaving extends SubscriptionRecord {
+  readonly queues: SubscriptionNames;
+}
+
 export interface Registry {
   readonly byName: ReadonlyMap<string, Registered>;
   readonly byTopic: ReadonlyMap<string, readonly Registered[]>;
+  /** Unsubscribed, and what they have on the server is not deleted yet, as far as was written. */
+  readonly leaving: ReadonlyMap<string, Leaving>;
   /** Into how many partitions keys are divided. */
   readonly partitions: number;
   /** Whether the stream says anything of that name, and be it that it was unsubscribed. */
@@ -41,12 +49,14 @@ export interface RegistryOptions {
 
 export function createRegistry({ names, partitions, changed }: RegistryOptions): Registry {
   const byName = new Map<string, Registered>();
+  const leaving = new Map<string, Leaving>();
   const said = new Set<string>();
   let byTopic: Map<string, Registered[]> | null = null;
   let divided = partitions;
   let isFirst = true;
   return {
     byName,
+    leaving,
     get byTopic() {
       byTopic ??= index(byName.values());
       return byTopic;
@@ -64,12 +74,14 @@ export function createRegistry({ names, partitions, changed }: RegistryOptions):
       said.add(name);
       byTopic = null;
       const before = byName.get(name);
+      const queues = subscriptionNames(names, name, into);
+      leaving.delete(name);
       if (spec === null) {
         byName.delete(name);
+        if (written.isGone !== true) leaving.set(name, { ...written, queues });
         if (before !== undefined) changed(name, null);
         return;
       }
-      const queues = subscriptionNames(names, name, into);
       const registered = { ...written, spec, queues };
       byName.set(name, registered);
       changed(name, registered);
@@ -91,8 +103,8 @@ function index(all: Iterable<Registered>): Map<string, Registered[]> {
 
 /** Stores a record. Resolves when this session has read it as well. */
 export async function record(tail: Tail, entry: SubscriptionRecord): Promise<void> {
-  const { name, spec, isPaused, partitions, generation } = entry;
-  await tail.append({ name, spec, isPaused, partitions, generation });
+  const { name, spec, isPaused, partitions, generation, isGone } = entry;
+  await tail.append({ name, spec, isPaused, partitions, generation, isGone });
 }
 
 export function isStored(registry: Registry, spec: SubscriptionSpec): boolean {

@@ -75,7 +75,8 @@ export async function subscribing(session: Session): Promise<Subscribing> {
 export function subscribingBy(session: Session, life: Life): Subscribing {
   const { id, host, names, settings, publisher } = session;
   const { wire, registry, tail, presence } = life;
-  return { session: id, presence, wire, host, names, settings, registry, tail, publisher };
+  const left = async (name: string): Promise<void> => life.work?.memberships.get(name)?.left();
+  return { session: id, presence, wire, host, names, settings, registry, tail, publisher, left };
 }
 
 export function lifeOf(session: Session): Life {

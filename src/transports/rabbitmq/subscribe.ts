@@ -4,6 +4,10 @@
  * A new one is bound first, then given what its topics kept, and only then registered: nobody
  * consumes before, so that what was kept comes before what is new. One that is at work already is
  * given what was kept before its new topics lead there.
+ *
+ * One that goes is struck off first, so that nobody consumes any more, then deleted from the
+ * server, and that is written down too: where the process dies in between, the next one that opens
+ * a connection finishes it.
  */
 
 import { checkUnchanged } from '../../transport/subscription-change.ts';
@@ -14,7 +18,7 @@ import { locked } from './lock.ts';
 import { subscriptionNames, type Names, type SubscriptionNames } from './names.ts';
 import type { Presence } from './presence.ts';
 import type { Publisher } from './publisher.ts';
-import { isStored, record, type Registered, type Registry } from './registry.ts';
+import { isStored, record, type Leaving, type Registered, type Registry } from './registry.ts';
 import type { Settings } from './settings.ts';
 import type { Tail } from './tail.ts';
 import {
@@ -37,6 +41,8 @@ export interface Subscribing {
   readonly registry: Registry;
   readonly tail: Tail;
   readonly publisher: Publisher;
+  /** Resolves when this session has nothing open at a subscription that was struck off. */
+  left(name: string): Promise<void>;
 }
 
 export async function subscribe(
@@ -79,10 +85,26 @@ async function mayAdopt(
 export async function unsubscribe(by: Subscribing, name: string): Promise<boolean> {
   return await changing(by, async () => {
     const registered = by.registry.byName.get(name);
-    if (registered === undefined) return false;
-    await record(by.tail, { ...registered, spec: null });
-    await deleteSubscription(by.wire.model, registered.queues);
+    if (registered !== undefined) await record(by.tail, { ...registered, spec: null });
+    const leaving = by.registry.leaving.get(name);
+    if (leaving === undefined) return false;
+    await remove(by, leaving);
     return true;
+  });
+}
+
+/** The server may fail with a consumer that comes to a queue while that is deleted. */
+async function remove({ wire, tail, left }: Subscribing, leaving: Leaving): Promise<void> {
+  await left(leaving.name);
+  await deleteSubscription(wire.model, leaving.queues);
+  await record(tail, { ...leaving, isGone: true });
+}
+
+/** Finishes what others died amid: until then messages go where nobody takes them. */
+export async function finishLeaving(by: Subscribing): Promise<void> {
+  if (by.registry.leaving.size === 0) return;
+  await changing(by, async () => {
+    for (const leaving of [...by.registry.leaving.values()]) await remove(by, leaving);
   });
 }
 
@@ -178,6 +200,8 @@ async function prepare(by: Subscribing, registered: Registered): Promise<void> {
   const { wire, settings, names, registry, host, publisher } = by;
   const { name, spec, queues } = registered;
   const before = registry.byName.get(name)?.spec ?? null;
+  const leaving = registry.leaving.get(name);
+  if (leaving !== undefined) await remove(by, leaving);
   await declareSubscription(wire.model, settings, queues);
   if (before === null) {
     const note = { kind: 'token', epoch: 0, by: 'nobody' } as const;
