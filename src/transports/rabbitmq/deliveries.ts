@@ -9,6 +9,7 @@
  */
 
 import type { ChannelModel, ConsumeMessage } from 'amqplib';
+import { basic, frameHead, frameMark, frameType, kind, method, property } from './amqp.ts';
 
 type Consume = (message: ConsumeMessage) => void;
 
@@ -27,20 +28,7 @@ interface Connection {
   recvFrame(): unknown;
 }
 
-const frameType = { method: 1, header: 2, body: 3 } as const;
-const frameHead = 7;
-const frameMark = 0xce;
-const basicDeliver = 0x003c_003c;
-const basic = 60;
-const property = {
-  contentType: 0x8000,
-  headers: 0x2000,
-  deliveryMode: 0x1000,
-  expiration: 0x0100,
-  messageId: 0x0080,
-  timestamp: 0x0040,
-  type: 0x0020,
-} as const;
+const basicDeliver = basic * 2 ** 16 + method.deliver;
 const known: number = Object.values(property).reduce((all: number, one) => all | one, 0);
 /** As AMQP has it. */
 const internalError = 541;
@@ -127,16 +115,18 @@ interface Last {
 }
 
 function createSeen(): Seen {
-  const last = (): Last => ({ bytes: nothing, text: '' });
-  const names: Last[] = [];
   return {
-    consumerTag: last(),
-    exchange: last(),
-    routingKey: last(),
-    contentType: last(),
-    type: last(),
-    names,
+    consumerTag: unseen(),
+    exchange: unseen(),
+    routingKey: unseen(),
+    contentType: unseen(),
+    type: unseen(),
+    names: [],
   };
+}
+
+function unseen(): Last {
+  return { bytes: nothing, text: '' };
 }
 
 /** A short text: its length stands before it. */
@@ -250,17 +240,17 @@ function tableAt(bytes: Buffer, from: number, { end, names }: Extent): Table | n
   const table: Table = {};
   let at = from;
   for (let index = 0; at < end; index++) {
-    const name = textAt(bytes, at, (names[index] ??= { bytes: nothing, text: '' }));
+    const name = textAt(bytes, at, (names[index] ??= unseen()));
     at = behind(bytes, at);
-    const kind = bytes[at];
-    if (kind === 0x53) {
+    const found = bytes[at];
+    if (found === kind.text) {
       const length = bytes.readUInt32BE(at + 1);
       table[name] = bytes.toString('utf8', at + 5, at + 5 + length);
       at += 5 + length;
-    } else if (kind === 0x6c) {
+    } else if (found === kind.integer) {
       table[name] = signedAt(bytes, at + 1);
       at += 9;
-    } else if (kind === 0x64) {
+    } else if (found === kind.double) {
       table[name] = bytes.readDoubleBE(at + 1);
       at += 9;
     } else return null;

@@ -10,6 +10,7 @@
 
 import type { ConfirmChannel } from 'amqplib';
 import { MaloteError } from '../../errors.ts';
+import { basic, frameHead, frameMark, frameType, kind, method, property } from './amqp.ts';
 import type { Wire } from './line.ts';
 
 /** As AMQP calls them. */
@@ -54,21 +55,8 @@ interface Socket {
   write(bytes: Buffer): boolean;
 }
 
-const frameType = { method: 1, header: 2, body: 3 } as const;
-const frameEnd = 0xce;
-const frameOverhead = 8;
-const basic = 60;
-const publishing = 40;
+const frameOverhead = frameHead + 1;
 const mandatory = 1;
-const property = {
-  contentType: 0x8000,
-  headers: 0x2000,
-  deliveryMode: 0x1000,
-  expiration: 0x0100,
-  messageId: 0x0080,
-  timestamp: 0x0040,
-  type: 0x0020,
-} as const;
 
 const chunkBytes = 65_536;
 const longestShortText = 255;
@@ -155,7 +143,7 @@ function writeMessage(chunk: Buffer, from: number, writing: Writing): number {
 function writeMethod(chunk: Buffer, from: number, { sending, channel }: Writing): number {
   let at = beginFrame(chunk, from, frameType.method, channel);
   at = chunk.writeUInt16BE(basic, at);
-  at = chunk.writeUInt16BE(publishing, at);
+  at = chunk.writeUInt16BE(method.publish, at);
   at = chunk.writeUInt16BE(0, at);
   at = writeShort(chunk, at, sending.exchange);
   at = writeShort(chunk, at, sending.key);
@@ -224,15 +212,15 @@ function writeTable(
     const value = headers[name]!;
     at = writeShort(chunk, at, name);
     if (typeof value === 'string') {
-      chunk[at] = 0x53; // S
+      chunk[at] = kind.text;
       const bytes = chunk.write(value, at + 5);
       chunk.writeUInt32BE(bytes, at + 1);
       at += 5 + bytes;
     } else if (Number.isSafeInteger(value)) {
-      chunk[at] = 0x6c; // l
+      chunk[at] = kind.integer;
       at = writeInteger(chunk, at + 1, value);
     } else {
-      chunk[at] = 0x64; // d
+      chunk[at] = kind.double;
       at = chunk.writeDoubleBE(value, at + 1);
     }
   }
@@ -262,7 +250,7 @@ function beginFrame(chunk: Buffer, at: number, type: number, channel: number): n
 }
 
 function endFrame(chunk: Buffer, from: number, to: number): number {
-  chunk.writeUInt32BE(to - from - 7, from + 3);
-  chunk[to] = frameEnd;
+  chunk.writeUInt32BE(to - from - frameHead, from + 3);
+  chunk[to] = frameMark;
   return to + 1;
 }
