@@ -37,9 +37,16 @@ export function rabbitmqScenarios(length: Length): readonly Scenario[] {
   ];
 }
 
+/** Until the process has compiled what it does all the time: as it is in one that runs for days. */
+const warmingUp = 4;
+/** The speed of a machine that others use too differs between one turn and the next. */
+const flowRounds = 5;
+
 function throughput(length: Length): Scenario[] {
+  const { warmUpMs, measureMs } = length.duration;
+  const duration = { warmUpMs: warmingUp * warmUpMs, measureMs };
   const flow = (name: string, change: Change): Contestant =>
-    flowing(name, settings('rabbitmq', change), length);
+    flowing(name, settings('rabbitmq', change), { ...length, duration });
   const keys = 10_000;
   return [
     {
@@ -47,6 +54,7 @@ function throughput(length: Length): Scenario[] {
       title: 'Without order',
       columns: withServer,
       compare: 'peers',
+      rounds: flowRounds,
       contestants: [
         flow('malote', {}),
         flow(bare.name, { driver: bare.driver }),
@@ -60,6 +68,7 @@ function throughput(length: Length): Scenario[] {
       title: 'In order per key, 10,000 keys at random over 8 partitions',
       columns: withServer,
       compare: 'peers',
+      rounds: flowRounds,
       contestants: [
         flow('malote', { keys }),
         flow(bare.name, { driver: bare.driver, keys }),
@@ -212,8 +221,8 @@ export function describeRabbitmq(length: Length): Readonly<Record<string, string
       'amqplib, as many prefetched and as many queues as malote has; ' +
       'one worker takes each queue that has an order',
     length:
-      `${length.name}: ${length.rounds} rounds in turns, ` +
-      `${warmUpMs} ms of warm-up and ${measureMs} ms measured each`,
+      `${length.name}: ${length.rounds} rounds in turns, ${flowRounds} where rates are compared, ` +
+      `${warmingUp * warmUpMs} ms of warm-up and ${measureMs} ms measured each`,
     proof:
       'every run checks that each message was handled once, in the order of its key; ' +
       'after a death at least once',
