@@ -7,6 +7,7 @@ import { createServer, type AddressInfo } from 'node:net';
 export interface Greeting {
   readonly version: string;
   readonly frameMax?: number;
+  readonly channelMax?: number;
 }
 
 export interface Greeter {
@@ -19,7 +20,7 @@ export interface Greeter {
 const connection = 10;
 const method = { start: 10, startOk: 11, tune: 30, open: 40, openOk: 41, close: 50, closeOk: 51 };
 
-export async function startGreeter({ version, frameMax = 131_072 }: Greeting): Promise<Greeter> {
+export async function startGreeter(greeting: Greeting): Promise<Greeter> {
   let opened = 0;
   const listener = createServer((socket) => {
     let rest = Buffer.alloc(0);
@@ -31,12 +32,12 @@ export async function startGreeter({ version, frameMax = 131_072 }: Greeting): P
       if (!isGreeted && rest.length >= 8) {
         isGreeted = true;
         rest = rest.subarray(8);
-        socket.write(frameOf(method.start, startOf(version)));
+        socket.write(frameOf(method.start, startOf(greeting.version)));
       }
       for (let size = sizeOf(rest); isGreeted && size !== null; size = sizeOf(rest)) {
         const asked = rest.readUInt16BE(9);
         rest = rest.subarray(size);
-        if (asked === method.startOk) socket.write(frameOf(method.tune, tuneOf(frameMax)));
+        if (asked === method.startOk) socket.write(frameOf(method.tune, tuneOf(greeting)));
         if (asked === method.close) socket.end(frameOf(method.closeOk, Buffer.alloc(0)));
         if (asked !== method.open) continue;
         opened += 1;
@@ -80,9 +81,9 @@ function startOf(version: string): Buffer {
   return Buffer.concat([Buffer.of(0, 9), properties, longText('PLAIN'), longText('en_US')]);
 }
 
-function tuneOf(frameMax: number): Buffer {
+function tuneOf({ frameMax = 131_072, channelMax = 2_047 }: Greeting): Buffer {
   const fields = Buffer.alloc(8);
-  fields.writeUInt16BE(2_047, 0);
+  fields.writeUInt16BE(channelMax, 0);
   fields.writeUInt32BE(frameMax, 2);
   fields.writeUInt16BE(60, 6);
   return fields;

@@ -37,3 +37,8 @@ test('a server whose frames are too short for what travels beside a body is refu
   const said = await refusals({ version: '3.13.7', frameMax: 8_192 });
   for (const one of said) assert.match(one, /^ENGINE_VERSION: .*frame_max is 8192 bytes/);
 });
+
+test('a server that allows too few channels for what is published is refused', async () => {
+  const said = await refusals({ version: '3.13.7', channelMax: 8 });
+  for (const one of said) assert.match(one, /^ENGINE_VERSION: .*channel_max is 8, .*raise it/);
+});

@@ -13,15 +13,18 @@ const oldest = [3, 10] as const;
 const firstUntried = 4;
 /** Everything that travels beside a body is one frame. */
 const leastFrameBytes = 65_536;
+/** What is published goes over nine; the rest is for what is declared and looked at. */
+const leastChannels = 16;
 
 interface ServerProperties {
   readonly product?: unknown;
   readonly version?: unknown;
   readonly capabilities?: Readonly<Record<string, unknown>>;
   readonly frameMax?: unknown;
+  readonly channelMax?: unknown;
 }
 
-interface Connected {
+interface Greeted {
   readonly serverProperties: ServerProperties;
   readonly frameMax: number;
   readonly channelMax: number;
@@ -29,7 +32,7 @@ interface Connected {
 
 /** Those that a connection may have: the driver and the server agreed on it. */
 export function channelsOf({ connection }: ChannelModel): number {
-  return (connection as unknown as Connected).channelMax;
+  return (connection as unknown as Greeted).channelMax;
 }
 
 export function majorOf(model: ChannelModel): number {
@@ -42,8 +45,8 @@ function versionOf({ version }: ServerProperties): readonly [major: number, mino
 }
 
 export function greetingOf({ connection }: ChannelModel): ServerProperties {
-  const { serverProperties, frameMax } = connection as unknown as Connected;
-  return { ...serverProperties, frameMax };
+  const { serverProperties, frameMax, channelMax } = connection as unknown as Greeted;
+  return { ...serverProperties, frameMax, channelMax };
 }
 
 /** @throws MaloteError `ENGINE_VERSION` */
@@ -55,7 +58,7 @@ export function checkServer(model: ChannelModel, url: string): void {
 
 /** What its greeting tells. */
 export function judge(properties: ServerProperties): readonly Finding[] {
-  const { product, version, capabilities, frameMax } = properties;
+  const { product, version, capabilities, frameMax, channelMax } = properties;
   if (product !== 'RabbitMQ') {
     return [
       { level: 'refused', sentence: `${String(product)} is not RabbitMQ: nothing holds there` },
@@ -81,6 +84,12 @@ export function judge(properties: ServerProperties): readonly Finding[] {
     const sentence =
       `frame_max is ${frameMax} bytes, and malote needs ${leastFrameBytes}; take that line out ` +
       'of the settings of the server, or frameMax out of the address';
+    findings.push({ level: 'refused', sentence });
+  }
+  if (typeof channelMax === 'number' && channelMax < leastChannels) {
+    const sentence =
+      `channel_max is ${channelMax}, and malote needs ${leastChannels} to publish, more to ` +
+      'consume; raise it in the settings of the server, or in the address';
     findings.push({ level: 'refused', sentence });
   }
   return findings;
