@@ -55,7 +55,10 @@ export async function begin(session: Session, wire: Wire): Promise<void> {
   const life: Life = { wire, registry, tail, presence, factCount, work: null, starting: null };
   session.life = life;
   await rewrite(subscribingBy(session, life), session.lastKnown);
-  await finishLeaving(subscribingBy(session, life));
+  await finishLeaving(subscribingBy(session, life)).catch((error: unknown) => {
+    // What cannot be deleted keeps nobody from working; the next one tries again.
+    if (!wire.isOpen) throw error;
+  });
   if (session.life !== life) throw cutOff();
   session.outlet = {
     names,

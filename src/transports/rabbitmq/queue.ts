@@ -57,12 +57,17 @@ export function queueOf(session: Session): Queue {
  */
 async function unsubscribing(session: Session, name: string): Promise<boolean> {
   const by = await subscribing(session);
-  const wasThere = by.registry.byName.has(name);
+  const generationOf = ({ registry }: typeof by): string | undefined =>
+    registry.byName.get(name)?.generation;
+  const first = generationOf(by);
   try {
     return await unsubscribe(by, name);
   } catch (error) {
     if (by.wire.isOpen) throw error;
-    return (await unsubscribe(await subscribing(session), name)) || wasThere;
+    const now = await subscribing(session);
+    // Another one of its name that came since is not meant.
+    if (first !== undefined && generationOf(now) !== first) return true;
+    return await unsubscribe(now, name);
   }
 }
 

@@ -16,7 +16,7 @@ export interface SubscriptionRecord {
   readonly partitions: number;
   /** Another one of the same name, after an unsubscribe, has another number. */
   readonly generation: string;
-  /** What it had on the server is deleted as well. */
+  /** Of one that was unsubscribed: whether what it had on the server is deleted as well. */
   readonly isGone?: boolean;
 }
 
@@ -75,10 +75,12 @@ export function createRegistry({ names, partitions, changed }: RegistryOptions):
       byTopic = null;
       const before = byName.get(name);
       const queues = subscriptionNames(names, name, into);
+      // Written late, over another connection than the lock was held by: a new one has come since.
+      if (spec === null && before !== undefined && before.generation !== written.generation) return;
       leaving.delete(name);
       if (spec === null) {
         byName.delete(name);
-        if (written.isGone !== true) leaving.set(name, { ...written, queues });
+        if (written.isGone === false) leaving.set(name, { ...written, queues });
         if (before !== undefined) changed(name, null);
         return;
       }

@@ -85,7 +85,9 @@ async function mayAdopt(
 export async function unsubscribe(by: Subscribing, name: string): Promise<boolean> {
   return await changing(by, async () => {
     const registered = by.registry.byName.get(name);
-    if (registered !== undefined) await record(by.tail, { ...registered, spec: null });
+    if (registered !== undefined) {
+      await record(by.tail, { ...registered, spec: null, isGone: false });
+    }
     const leaving = by.registry.leaving.get(name);
     if (leaving === undefined) return false;
     await remove(by, leaving);
@@ -129,6 +131,8 @@ export async function restore(by: Subscribing, registered: Registered): Promise<
   const { spec, queues } = registered;
   if (await isThere(wire.model, queues)) return;
   await changing(by, async () => {
+    // It may have been unsubscribed while this waited for the lock.
+    if (by.registry.byName.get(registered.name)?.generation !== registered.generation) return;
     // Before they are there again: from then on others stand by for them, and wait for the token.
     const tokenless = await tokenlessOf(wire, queues);
     await declareSubscription(wire.model, settings, queues);
