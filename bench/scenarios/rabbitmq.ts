@@ -42,9 +42,12 @@ const warmingUp = 4;
 /** The speed of a machine that others use too differs between one turn and the next. */
 const flowRounds = 5;
 
+function warmed({ duration: { warmUpMs, measureMs } }: Length): Length['duration'] {
+  return { warmUpMs: warmingUp * warmUpMs, measureMs };
+}
+
 function throughput(length: Length): Scenario[] {
-  const { warmUpMs, measureMs } = length.duration;
-  const duration = { warmUpMs: warmingUp * warmUpMs, measureMs };
+  const duration = warmed(length);
   const flow = (name: string, change: Change): Contestant =>
     flowing(name, settings('rabbitmq', change), { ...length, duration });
   const keys = 10_000;
@@ -210,7 +213,7 @@ function beside({ standingFacts, standingParked }: Length): Scenario {
 
 export function describeRabbitmq(length: Length): Readonly<Record<string, string>> {
   const { publishers, concurrency, backlog, journal } = settings('rabbitmq');
-  const { warmUpMs, measureMs } = length.duration;
+  const { warmUpMs, measureMs } = warmed(length);
   return {
     message: '209 bytes of JSON, each acknowledged, trivial async handler',
     server: 'a private one for every run, begun empty, on the same machine',
@@ -222,7 +225,7 @@ export function describeRabbitmq(length: Length): Readonly<Record<string, string
       'one worker takes each queue that has an order',
     length:
       `${length.name}: ${length.rounds} rounds in turns, ${flowRounds} where rates are compared, ` +
-      `${warmingUp * warmUpMs} ms of warm-up and ${measureMs} ms measured each`,
+      `${warmUpMs} ms of warm-up and ${measureMs} ms measured each`,
     proof:
       'every run checks that each message was handled once, in the order of its key; ' +
       'after a death at least once',

@@ -106,7 +106,7 @@ overRabbitmq((server) => {
       assert.ok(noticed.length >= workers.length, 'each begins anew, and says so');
     }
     // A server that was at work on the queue may fail with it, and end the connection; and a queue
-    // on its way out refuses what it is given as a full one does.
+    // on its way out refuses what it is given, as a full one does to what came in.
     const passing = ['ENGINE_UNREACHABLE', 'ENGINE_FAILED', 'INDETERMINATE', 'ENGINE_FULL'];
     for (const one of told.all) {
       if (one.kind === 'engine-trouble') assert.ok(passing.includes(one.code), one.message);

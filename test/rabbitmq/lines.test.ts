@@ -1,6 +1,6 @@
 /** The connections of a process: how they are called, how many channels, and what goes silent. */
 import assert from 'node:assert/strict';
-import { createBus, message } from 'malote';
+import { type Bus, createBus, message } from 'malote';
 import { rabbitmq } from 'malote/rabbitmq';
 import { onTestFinished, test } from 'vitest';
 import { startProxy } from '../support/proxy.ts';
@@ -71,6 +71,32 @@ overRabbitmq(
         );
         const silent = troubles.filter((one) => one.includes('Heartbeat timeout'));
         assert.equal(silent.length, 1, troubles.join('\n'));
+      },
+    );
+
+    const looks = {
+      'the dead letters': async (bus: Bus) => (await bus.dead.list()).items.length,
+      'the subscriptions': async (bus: Bus) => (await bus.subscriptions.list()).length,
+    };
+    test.each([
+      { what: 'the dead letters', expected: 0 },
+      { what: 'the subscriptions', expected: 1 },
+    ] as const)(
+      'who looks at $what while a connection ends is answered over the next one',
+      { timeout },
+      async ({ what, expected }) => {
+        const proxy = await startProxy(server().port);
+        const url = server().url.replace(`:${server().port}`, `:${proxy.port}`);
+        const bus = createBus({ engine: rabbitmq(url, { namespace: 'looked-at' }), logger: false });
+        onTestFinished(async () => {
+          await bus.stop();
+          await proxy.close();
+        });
+        await bus.subscribe('counts', Counted);
+
+        const muted = proxy.mute();
+        assert.equal(await looks[what](bus), expected);
+        await muted;
       },
     );
 

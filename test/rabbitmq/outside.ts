@@ -2,7 +2,7 @@
 import amqp from 'amqplib';
 
 export interface Outside {
-  /** Resolves when it is confirmed. */
+  /** Resolves when it is confirmed; rejects where the server ends the connection, and begins anew. */
   publish(type: string, data: unknown, properties?: amqp.Options.Publish): Promise<void>;
   publishText(type: string, body: string, properties?: amqp.Options.Publish): Promise<void>;
   /** Does not wait for the confirmation. */
@@ -26,25 +26,33 @@ export interface Outside {
 }
 
 export async function outside(url: string, namespace: string): Promise<Outside> {
-  const model = await amqp.connect(url);
-  const channel = await model.createConfirmChannel();
+  let link = await linkTo(url);
+  const { channel } = link;
   const put = (type: string, body: string, properties: amqp.Options.Publish = {}): void => {
-    channel.publish(`${namespace}.in`, type, Buffer.from(body), {
+    link.channel.publish(`${namespace}.in`, type, Buffer.from(body), {
       persistent: true,
       ...properties,
     });
   };
+  const confirmed = async (): Promise<void> => {
+    try {
+      await Promise.race([link.channel.waitForConfirms(), link.lost]);
+    } catch (error) {
+      link = await linkTo(url);
+      throw error;
+    }
+  };
   return {
     async publish(type, data, properties) {
       put(type, JSON.stringify(data), properties);
-      await channel.waitForConfirms();
+      await confirmed();
     },
     async publishText(type, body, properties) {
       put(type, body, properties);
-      await channel.waitForConfirms();
+      await confirmed();
     },
     publishSoon: async (type, data, properties) => put(type, JSON.stringify(data), properties),
-    confirmed: () => channel.waitForConfirms(),
+    confirmed,
     async fulfil(fact) {
       const body = JSON.stringify([{ fact, state: 'fulfilled' }]);
       channel.publish('', `${namespace}.facts`, Buffer.from(body), { persistent: true });
@@ -80,6 +88,20 @@ export async function outside(url: string, namespace: string): Promise<Outside> 
         if ((await ready(`${first}/in`)) === count && main > 0) return main;
       }
     },
-    close: () => model.close(),
+    close: () => link.model.close(),
   };
+}
+
+interface Link {
+  readonly model: amqp.ChannelModel;
+  readonly channel: amqp.ConfirmChannel;
+  /** Rejects when the server ends the connection. */
+  readonly lost: Promise<never>;
+}
+
+async function linkTo(url: string): Promise<Link> {
+  const model = await amqp.connect(url);
+  const lost = new Promise<never>((_, reject) => void model.on('error', reject));
+  lost.catch(() => undefined);
+  return { model, channel: await model.createConfirmChannel(), lost };
 }

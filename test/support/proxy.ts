@@ -33,10 +33,14 @@ interface Pair {
 /** More than a server that is at work leaves between two heartbeats. */
 const mostSilentMs = 10_000;
 
-/** @param isLast what a client sends that is still passed on, and never answered */
+/**
+ * @param isLast what a client sends that is still passed on, and never answered
+ * @param port any free one, unless it is to come back where it was
+ */
 export async function startProxy(
   target: number,
   isLast: (chunk: Buffer) => boolean = () => false,
+  port = 0,
 ): Promise<Proxy> {
   const pairs = new Set<Pair>();
   const listener = createServer((client) => {
@@ -71,7 +75,7 @@ export async function startProxy(
     pair.isOver();
   }
 
-  await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => listener.listen(port, '127.0.0.1', resolve));
   return {
     port: (listener.address() as AddressInfo).port,
     get connections() {

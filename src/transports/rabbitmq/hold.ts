@@ -15,6 +15,7 @@ import {
 } from '../../transport/lane-table.ts';
 import type { Host, Lease, Outgoing, Sink } from '../../transport/transport.ts';
 import type { AckBook, Place } from './ack-book.ts';
+import type { Channels } from './channels.ts';
 import type { Clerk, Verdict } from './clerk.ts';
 import type { FactBook } from './facts.ts';
 import type { Names } from './names.ts';
@@ -77,6 +78,8 @@ export interface Member {
   readonly context: Context;
   registered: Registered;
   readonly consumers: Set<Consumer>;
+  /** Whatever it opens at its queues. */
+  readonly channels: Channels;
   readonly holds: Set<Hold>;
   readonly sources: Map<number, Source>;
   /** What a message is called in ledgers, by its identity. */

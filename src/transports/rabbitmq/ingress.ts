@@ -23,6 +23,7 @@ import { ackPlace, createAckBook, drained, endBook, placeOf, type AckBook } from
 import { foreignOf, forwardOf, unreadableOf } from './foreign.ts';
 import type { Context, Ingress, Member } from './hold.ts';
 import { windowSize } from './settings.ts';
+import { isRefusal } from './unsent.ts';
 
 /** One reading of the queue, from a consume until its channel is closed. */
 interface Reading {
@@ -69,9 +70,12 @@ export async function openIngress(member: Member): Promise<Ingress> {
 
 async function read(state: State): Promise<void> {
   const { member } = state;
-  const { context, registered } = member;
-  const queue = registered.queues.ingress;
-  const channel = await context.wire.model.createChannel();
+  const queue = member.registered.queues.ingress;
+  const channel = await member.channels.open();
+  if (state.isStopped) {
+    await closeChannel(channel);
+    return;
+  }
   const reading: Reading = {
     book: createAckBook(channel, queue),
     line: [],
@@ -80,21 +84,24 @@ async function read(state: State): Promise<void> {
     isOpen: true,
     isTaking: false,
   };
-  const lost = (reason: string): void => {
-    if (reading.isOpen && !member.isForgotten) context.broken(reason);
-  };
-  whenClosed(channel, (because) => lost(`the channel of an ingress was closed${because}`));
+  whenClosed(channel, (because) => {
+    if (reading.isOpen) lost(state, `the channel of an ingress was closed${because}`);
+  });
   state.reading = reading;
   await channel.prefetch(windowSize);
   await channel.consume(queue, (message) => {
+    if (!reading.isOpen) return;
     if (message === null) {
-      lost(`"${queue}" was deleted`);
+      lost(state, `"${queue}" was deleted`);
       return;
     }
-    if (!reading.isOpen) return;
     reading.line.push(message);
     if (!reading.isTaking) void takeAll(state, reading);
   });
+}
+
+function lost({ member: { context, isForgotten } }: State, reason: string): void {
+  if (context.isOpen() && !isForgotten) context.broken(reason);
 }
 
 async function takeAll(state: State, reading: Reading): Promise<void> {
@@ -218,14 +225,13 @@ function goAway(state: State, reading: Reading, error: MaloteError): void {
   const { context } = state.member;
   const ending = giveBack(reading);
   if (!context.isOpen()) return;
-  context.host.notify({ kind: 'engine-trouble', code: error.code, message: error.message });
+  const code = isRefusal(error.cause) ? 'ENGINE_FULL' : error.code;
+  context.host.notify({ kind: 'engine-trouble', code, message: error.message });
   ending.then(
     () => {
       const again = (): void => {
         if (state.isStopped || state.member.isForgotten || !context.isOpen()) return;
-        read(state).catch(
-          (failure: unknown) => context.isOpen() && context.broken(String(failure)),
-        );
+        read(state).catch((failure: unknown) => lost(state, String(failure)));
       };
       systemClock.setTimer(again, pauseMs).unref();
     },

@@ -16,6 +16,8 @@ import { startTail } from './tail.ts';
 import { declareLater, declareNamespace } from './topology.ts';
 import { startWork, type Work } from './work.ts';
 
+const atFirst = { work: null, starting: null, finishing: null } as const;
+
 export async function begin(session: Session, wire: Wire): Promise<void> {
   const { names, settings, host, publisher, messages, acceptedAt, id } = session;
   const broken = (reason: string): void => giveUp(session, wire, reason);
@@ -23,7 +25,7 @@ export async function begin(session: Session, wire: Wire): Promise<void> {
   const registry = createRegistry({
     names,
     partitions: settings.partitions,
-    changed: (name, now) => subscriptionChanged(session, name, now),
+    changed: (now) => subscriptionChanged(session, now),
   });
   const { model } = wire;
   const stream = names.registry;
@@ -52,13 +54,10 @@ export async function begin(session: Session, wire: Wire): Promise<void> {
     const counts = await presence.ask({ kind: 'facts' } satisfies Question);
     return Math.max(0, ...(counts as number[]));
   }, systemClock.monotonic);
-  const life: Life = { wire, registry, tail, presence, factCount, work: null, starting: null };
+  const life: Life = { wire, registry, tail, presence, factCount, ...atFirst };
   session.life = life;
   await rewrite(subscribingBy(session, life), session.lastKnown);
-  await finishLeaving(subscribingBy(session, life)).catch((error: unknown) => {
-    // What cannot be deleted keeps nobody from working; the next one tries again.
-    if (!wire.isOpen) throw error;
-  });
+  armFinishing(session, life);
   if (session.life !== life) throw cutOff();
   session.outlet = {
     names,
@@ -129,20 +128,42 @@ export function endLife(session: Session): void {
   session.later = null;
   if (life === null) return;
   session.lastKnown = [...life.registry.byName.values()];
+  life.finishing?.cancel();
   life.tail.end(cutOff());
 }
 
 /** Consumers outlive their subscription: they go on with the next one of its name. */
-function subscriptionChanged(session: Session, name: string, now: Registered | null): void {
+function subscriptionChanged(session: Session, now: Registered): void {
   const { life } = session;
+  const { name, generation, state } = now;
+  const isThere = state === 'subscribed';
   const membership = life?.work?.memberships.get(name);
   if (membership !== undefined && !membership.member.isForgotten) {
-    const isSame = now?.generation === membership.member.registered.generation;
+    const isSame = isThere && generation === membership.member.registered.generation;
     membership.changed(isSame ? now : null);
     if (isSame) return;
   }
-  if (life === null || now === null || !session.wanted.has(name)) return;
-  startAll(session).catch((error: unknown) => giveUp(session, life.wire, String(error)));
+  if (life === null) return;
+  if (!isThere) armFinishing(session, life);
+  else if (session.wanted.has(name)) {
+    startAll(session).catch((error: unknown) => giveUp(session, life.wire, String(error)));
+  }
+}
+
+/**
+ * An unsubscribe that is not over a lease after its beginning was heard of is finished here: its
+ * process has died, or another one that finishes it will have done so by then.
+ */
+function armFinishing(session: Session, life: Life): void {
+  if (life.finishing !== null || life.registry.leaving.size === 0) return;
+  const { clock, leaseMs, random } = session.host;
+  const finish = async (): Promise<void> => {
+    // What cannot be deleted now is tried again.
+    if (session.life === life) await finishLeaving(subscribingBy(session, life)).catch(() => {});
+    life.finishing = null;
+    if (session.life === life) armFinishing(session, life);
+  };
+  life.finishing = clock.setTimer(() => void finish(), leaseMs * (1 + random() / 2)).unref();
 }
 
 export async function startAll(session: Session): Promise<void> {

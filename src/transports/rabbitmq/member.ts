@@ -4,7 +4,7 @@
  */
 
 import { systemClock } from '../../clock.ts';
-import { closeChannel } from './driver.ts';
+import { createChannels } from './channels.ts';
 import type { Context, Consumer, Hold, Member } from './hold.ts';
 import { openIngress } from './ingress.ts';
 import { workHashAfter } from './names.ts';
@@ -40,8 +40,9 @@ interface State {
   /** Partitions for which this session is about to stand by. */
   readonly joining: Set<number>;
   isJoined: boolean;
+  /** One after the other: consumers may go and come back while it stands by. */
   entering: Promise<void>;
-  leftAll: Promise<unknown>;
+  leaving: Promise<unknown>;
 }
 
 const pauseMs = 50;
@@ -58,6 +59,7 @@ export function join(
     context,
     registered,
     consumers: new Set(consumers),
+    channels: createChannels(context.wire.model),
     holds: new Set(),
     sources: new Map(),
     hashOf: workHashAfter(`${registered.name}\n`),
@@ -78,22 +80,22 @@ export function join(
     joining: new Set(),
     isJoined: false,
     entering: Promise.resolve(),
-    leftAll: Promise.resolve(),
+    leaving: Promise.resolve(),
   };
   state.entering = enter(state);
   return {
     member,
     comeBack() {
-      if (!member.isLeaving) return;
+      if (!member.isLeaving || member.isForgotten) return;
       member.isLeaving = false;
-      state.entering = enter(state);
+      state.entering = state.entering.then(() => enter(state));
     },
     leave: () => leave(state),
     changed: (now) => (now === null ? forget(state) : change(member, now)),
     rebalance: () => rebalance(state),
     tidy: () => tidy(state),
     closeIngress: () => closeIngress(member),
-    left: () => within(longestLeavingMs, state.leftAll),
+    left: () => within(longestLeavingMs, state.leaving),
   };
 }
 
@@ -295,22 +297,7 @@ function change(member: Member, registered: Registered): void {
 function forget(state: State): void {
   const { member } = state;
   member.isForgotten = true;
-  state.leftAll = Promise.all([closeHolds(member), closeRest(state)]);
+  for (const hold of member.holds) dropHold(hold);
+  state.leaving = Promise.all([closeIngress(member), member.channels.close()]);
   member.context.look();
-}
-
-/** What was about to be opened when the subscription went. */
-async function closeRest({ member, entering }: State): Promise<void> {
-  await closeIngress(member).catch(() => undefined);
-  await entering;
-  await closeHolds(member);
-}
-
-async function closeHolds(member: Member): Promise<void> {
-  const channels = [...member.holds].flatMap((hold) => {
-    dropHold(hold);
-    return [hold.book?.channel, hold.partition?.side.channel];
-  });
-  const open = channels.filter((channel) => channel !== undefined);
-  await Promise.all(open.map(closeChannel));
 }

@@ -36,7 +36,7 @@ export interface Turns {
 /** Stands by for a partition. Resolves when the server knows. */
 export async function standBy(member: Member, index: number, turns: Turns): Promise<Hold> {
   const { context, registered } = member;
-  const channel = await context.wire.model.createChannel();
+  const channel = await member.channels.open();
   const queue = registered.queues.side[index]!;
   const partition: Partition = {
     index,
@@ -278,7 +278,7 @@ async function consumeMain(hold: Hold): Promise<void> {
   const { member } = hold;
   const { context, registered } = member;
   const partition = hold.partition!;
-  const channel = await context.wire.model.createChannel();
+  const channel = await member.channels.open();
   if (!hold.isOpen) {
     await closeChannel(channel);
     return;

@@ -56,7 +56,7 @@ function publishOne(outlet: Outlet, one: One, answered: Answered): void {
   const { message } = one;
   const full = depths.firstFull([message]);
   if (full !== null) return answered(fullOf(registry, full));
-  const kept = registry.byTopic.has(message.topic) ? stored : storedForNobody;
+  const kept = registry.isLed(message.topic) ? stored : storedForNobody;
   put(outlet, one, (error) => answered(error === null ? kept : failureOf(error, message)));
 }
 
@@ -108,12 +108,6 @@ const stored = { kind: 'stored' } as const;
 const storedForNobody = { kind: 'stored', kept: true } as const;
 
 function failureOf(error: MaloteError, { id }: Outgoing): PublishOutcome {
-  if (error.code === 'ENGINE_FULL') {
-    // One queue of all that the message leads to is enough to refuse it: the others have it.
-    const sentence = `${error.message} in every queue that it leads to; others may have it`;
-    const unsure = new MaloteError('INDETERMINATE', sentence, { id, cause: error });
-    return { kind: 'indeterminate', error: unsure };
-  }
   const named = new MaloteError(error.code, error.message, { id, cause: error.cause });
   return error.code === 'INDETERMINATE'
     ? { kind: 'indeterminate', error: named }

@@ -19,7 +19,7 @@ import type { MaloteError } from '../../errors.ts';
 import { callFailure, messageOf, unreachable, unsure } from './failures.ts';
 import { createFrames, type Frames, type Publish } from './frames.ts';
 import type { Wire } from './line.ts';
-import { refused, tooLarge, unroutable, unwritable } from './unsent.ts';
+import { isRefusal, refused, tooLarge, unroutable, unwritable } from './unsent.ts';
 
 export interface Sending extends Publish {
   /** What has the same lane keeps its order; without one nothing orders it. */
@@ -196,7 +196,7 @@ function write(state: State, frames: Frames, pending: Pending): void {
 function confirmed(state: State, pending: Pending, error: unknown): void {
   const isStored = error === null || error === undefined;
   // The driver says so of a channel that is closed as well: nobody knows then.
-  if (!isStored && !/nacked/.test(messageOf(error))) return;
+  if (!isStored && !isRefusal(error)) return;
   if (!pending.channel.written.delete(pending)) return;
   const { sending, isReturned } = pending;
   if (!isStored) pending.sent(refused(error));

@@ -65,9 +65,11 @@ async function unsubscribing(session: Session, name: string): Promise<boolean> {
   } catch (error) {
     if (by.wire.isOpen) throw error;
     const now = await subscribing(session);
+    await now.tail.sync();
+    const next = generationOf(now);
     // Another one of its name that came since is not meant.
-    if (first !== undefined && generationOf(now) !== first) return true;
-    return await unsubscribe(now, name);
+    if (first !== undefined && next !== undefined && next !== first) return true;
+    return (await unsubscribe(now, name)) || first !== undefined;
   }
 }
 

@@ -10,32 +10,30 @@ import type { Tail } from './tail.ts';
 
 export interface SubscriptionRecord {
   readonly name: string;
-  /** Null: it was unsubscribed. */
-  readonly spec: SubscriptionSpec | null;
+  readonly spec: SubscriptionSpec;
+  /**
+   * `leaving`: it was unsubscribed, nobody consumes it any more, and what it has on the server is
+   * about to be deleted; `gone`: that is done.
+   */
+  readonly state: 'subscribed' | 'leaving' | 'gone';
   readonly isPaused: boolean;
   readonly partitions: number;
   /** Another one of the same name, after an unsubscribe, has another number. */
   readonly generation: string;
-  /** Of one that was unsubscribed: whether what it had on the server is deleted as well. */
-  readonly isGone?: boolean;
 }
 
 export interface Registered extends SubscriptionRecord {
-  readonly spec: SubscriptionSpec;
-  readonly queues: SubscriptionNames;
-}
-
-export interface Leaving extends SubscriptionRecord {
   readonly queues: SubscriptionNames;
 }
 
 export interface Registry {
   readonly byName: ReadonlyMap<string, Registered>;
   readonly byTopic: ReadonlyMap<string, readonly Registered[]>;
-  /** Unsubscribed, and what they have on the server is not deleted yet, as far as was written. */
-  readonly leaving: ReadonlyMap<string, Leaving>;
+  readonly leaving: ReadonlyMap<string, Registered>;
   /** Into how many partitions keys are divided. */
   readonly partitions: number;
+  /** Whether a topic leads to a subscription, and be it one that is leaving. */
+  isLed(topic: string): boolean;
   /** Whether the stream says anything of that name, and be it that it was unsubscribed. */
   knows(name: string): boolean;
   read(entry: unknown): void;
@@ -44,49 +42,50 @@ export interface Registry {
 export interface RegistryOptions {
   readonly names: Names;
   readonly partitions: number;
-  changed(name: string, now: Registered | null): void;
+  changed(now: Registered): void;
 }
 
 export function createRegistry({ names, partitions, changed }: RegistryOptions): Registry {
   const byName = new Map<string, Registered>();
-  const leaving = new Map<string, Leaving>();
+  const leaving = new Map<string, Registered>();
   const said = new Set<string>();
   let byTopic: Map<string, Registered[]> | null = null;
   let divided = partitions;
   let isFirst = true;
+  const led = (): Map<string, Registered[]> => (byTopic ??= index(byName.values()));
   return {
     byName,
     leaving,
     get byTopic() {
-      byTopic ??= index(byName.values());
-      return byTopic;
+      return led();
     },
     get partitions() {
       return divided;
+    },
+    isLed(topic) {
+      return (
+        led().has(topic) || [...leaving.values()].some(({ spec }) => spec.topics.includes(topic))
+      );
     },
     knows: (name) => said.has(name),
     read(entry) {
       const written = entry as SubscriptionRecord | null;
       if (written === null || typeof written.name !== 'string') return;
-      const { name, spec, partitions: into } = written;
+      const { name, state, generation, partitions: into } = written;
       if (isFirst) divided = into;
       isFirst = false;
       said.add(name);
       byTopic = null;
-      const before = byName.get(name);
-      const queues = subscriptionNames(names, name, into);
+      const before = byName.get(name) ?? leaving.get(name);
       // Written late, over another connection than the lock was held by: a new one has come since.
-      if (spec === null && before !== undefined && before.generation !== written.generation) return;
+      const isOther = before !== undefined && before.generation !== generation;
+      if (state !== 'subscribed' && isOther) return;
+      const registered = { ...written, queues: subscriptionNames(names, name, into) };
       leaving.delete(name);
-      if (spec === null) {
-        byName.delete(name);
-        if (written.isGone === false) leaving.set(name, { ...written, queues });
-        if (before !== undefined) changed(name, null);
-        return;
-      }
-      const registered = { ...written, spec, queues };
-      byName.set(name, registered);
-      changed(name, registered);
+      if (state === 'subscribed') byName.set(name, registered);
+      else byName.delete(name);
+      if (state === 'leaving') leaving.set(name, registered);
+      changed(registered);
     },
   };
 }
@@ -105,8 +104,8 @@ function index(all: Iterable<Registered>): Map<string, Registered[]> {
 
 /** Stores a record. Resolves when this session has read it as well. */
 export async function record(tail: Tail, entry: SubscriptionRecord): Promise<void> {
-  const { name, spec, isPaused, partitions, generation, isGone } = entry;
-  await tail.append({ name, spec, isPaused, partitions, generation, isGone });
+  const { name, spec, state, isPaused, partitions, generation } = entry;
+  await tail.append({ name, spec, state, isPaused, partitions, generation });
 }
 
 export function isStored(registry: Registry, spec: SubscriptionSpec): boolean {

@@ -4,6 +4,7 @@
  * lives as long as it does; consumptions outlive it and begin anew.
  */
 
+import type { Timer } from '../../clock.ts';
 import { MaloteError } from '../../errors.ts';
 import type { Pending } from '../../transport/step-by-step.ts';
 import type { Host } from '../../transport/transport.ts';
@@ -60,6 +61,8 @@ export interface Life {
   readonly factCount: FactCount;
   work: Work | null;
   starting: Promise<Work> | null;
+  /** Until what others died amid is finished here. */
+  finishing: Timer | null;
 }
 
 export function membersOf({ life }: Session): Member[] {

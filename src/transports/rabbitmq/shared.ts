@@ -55,9 +55,9 @@ const longestIdleMs = 1_000;
 
 export async function openShared(member: Member): Promise<Shared> {
   const { context } = member;
+  const channel = await member.channels.open();
   const hold = createHold(member, null);
   member.holds.add(hold);
-  const channel = await context.wire.model.createChannel();
   hold.book = createAckBook(channel, member.registered.queues.shared);
   whenClosed(channel, (because) => {
     if (!hold.isOpen || member.isForgotten) return;

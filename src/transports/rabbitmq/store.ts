@@ -42,19 +42,24 @@ export function storeOf(looking: Looking): Store {
     get: () => Promise.reject(cannotFind('messages.get')),
     cancel: () => Promise.reject(cannotFind('messages.cancel')),
     dead: (query) =>
-      seeing(looking, 'looking at dead letters', async () => {
-        const by = await looking.by();
-        return await pageOfDead(by, [...by.registry.byName.values()], query);
-      }),
+      againIfCut(() =>
+        seeing(looking, 'looking at dead letters', async () => {
+          const by = await looking.by();
+          return await pageOfDead(by, [...by.registry.byName.values()], query);
+        }),
+      ),
     redrive: (which) =>
       seeing(looking, 'sending dead letters back', async () => {
         const by = await looking.by();
         const held = (): Promise<Held[]> => askHeld(looking.members(), looking.presence());
         return await redrive({ ...by, held }, [...by.registry.byName.values()], which);
       }),
-    waiting: (query) => named('looking at what waits', () => waitingPage(looking, query)),
+    waiting: (query) =>
+      againIfCut(() => named('looking at what waits', () => waitingPage(looking, query))),
     subscriptions: () =>
-      seeing(looking, 'looking at subscriptions', () => subscriptionViews(looking)),
+      againIfCut(() =>
+        seeing(looking, 'looking at subscriptions', () => subscriptionViews(looking)),
+      ),
     setPaused: (name, isPaused) =>
       named('pausing', async () => setPaused(await looking.by(), name, isPaused)),
   };
@@ -76,6 +81,16 @@ function seeing<Answer>(
       return await see();
     }
   });
+}
+
+/** What only looks may look twice: over the next connection, where one ends before the answer. */
+async function againIfCut<Answer>(look: () => Promise<Answer>): Promise<Answer> {
+  try {
+    return await look();
+  } catch (error) {
+    if (!(error instanceof MaloteError) || error.code !== 'INDETERMINATE') throw error;
+    return await look();
+  }
 }
 
 function cannotFind(call: string): MaloteError {

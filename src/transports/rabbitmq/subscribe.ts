@@ -6,8 +6,7 @@
  * given what was kept before its new topics lead there.
  *
  * One that goes is struck off first, so that nobody consumes any more, then deleted from the
- * server, and that is written down too: where the process dies in between, the next one that opens
- * a connection finishes it.
+ * server, and that is written down too: where the process dies in between, another one finishes it.
  */
 
 import { checkUnchanged } from '../../transport/subscription-change.ts';
@@ -18,7 +17,7 @@ import { locked } from './lock.ts';
 import { subscriptionNames, type Names, type SubscriptionNames } from './names.ts';
 import type { Presence } from './presence.ts';
 import type { Publisher } from './publisher.ts';
-import { isStored, record, type Leaving, type Registered, type Registry } from './registry.ts';
+import { isStored, record, type Registered, type Registry } from './registry.ts';
 import type { Settings } from './settings.ts';
 import type { Tail } from './tail.ts';
 import {
@@ -27,6 +26,7 @@ import {
   deleteSubscription,
   isThere,
   lengthOf,
+  unused,
   withChannel,
 } from './topology.ts';
 import { recordOf } from './wire-format.ts';
@@ -85,29 +85,26 @@ async function mayAdopt(
 export async function unsubscribe(by: Subscribing, name: string): Promise<boolean> {
   return await changing(by, async () => {
     const registered = by.registry.byName.get(name);
-    if (registered !== undefined) {
-      await record(by.tail, { ...registered, spec: null, isGone: false });
-    }
-    const leaving = by.registry.leaving.get(name);
-    if (leaving === undefined) return false;
-    await remove(by, leaving);
-    return true;
+    if (registered !== undefined) await record(by.tail, { ...registered, state: 'leaving' });
+    return await remove(by, name);
   });
 }
 
-/** The server may fail with a consumer that comes to a queue while that is deleted. */
-async function remove({ wire, tail, left }: Subscribing, leaving: Leaving): Promise<void> {
-  await left(leaving.name);
-  await deleteSubscription(wire.model, leaving.queues);
-  await record(tail, { ...leaving, isGone: true });
-}
-
-/** Finishes what others died amid: until then messages go where nobody takes them. */
+/** Finishes what a process died amid. */
 export async function finishLeaving(by: Subscribing): Promise<void> {
-  if (by.registry.leaving.size === 0) return;
-  await changing(by, async () => {
-    for (const leaving of [...by.registry.leaving.values()]) await remove(by, leaving);
-  });
+  for (const name of by.registry.leaving.keys()) await changing(by, () => remove(by, name));
+}
+
+/** Deletes one that is leaving; answers whether there was one of that name. */
+async function remove({ wire, tail, registry, left }: Subscribing, name: string): Promise<boolean> {
+  const leaving = registry.leaving.get(name);
+  if (leaving === undefined) return false;
+  // The server may fail with a consumer that comes to a queue while that is deleted.
+  await left(name);
+  await unused(wire.model, leaving.queues);
+  await deleteSubscription(wire.model, leaving.queues);
+  await record(tail, { ...leaving, state: 'gone' });
+  return true;
 }
 
 /**
@@ -193,6 +190,7 @@ function registeredOf({ registry, names, host }: Subscribing, spec: Subscription
   return {
     name: spec.name,
     spec: { ...spec, topics: [...new Set(spec.topics)] },
+    state: 'subscribed',
     isPaused: before?.isPaused ?? false,
     partitions,
     generation: before?.generation ?? host.newId(),
@@ -204,8 +202,7 @@ async function prepare(by: Subscribing, registered: Registered): Promise<void> {
   const { wire, settings, names, registry, host, publisher } = by;
   const { name, spec, queues } = registered;
   const before = registry.byName.get(name)?.spec ?? null;
-  const leaving = registry.leaving.get(name);
-  if (leaving !== undefined) await remove(by, leaving);
+  await remove(by, name);
   await declareSubscription(wire.model, settings, queues);
   if (before === null) {
     const note = { kind: 'token', epoch: 0, by: 'nobody' } as const;

@@ -1,6 +1,7 @@
 /** What has to be on the server: declared again and again, and made only when it is not there. */
 
 import type { Channel, ChannelModel, Options, Replies } from 'amqplib';
+import { systemClock } from '../../clock.ts';
 import { closeChannel } from './driver.ts';
 import { callFailure, isGone } from './failures.ts';
 import { majorOf } from './greeting.ts';
@@ -13,6 +14,9 @@ import type { SubscriptionSpec } from '../../transport/transport.ts';
  * 0 to 3.x; without a limit 4.x counts to 20. This one means the same on every version.
  */
 const deliveryLimit = Number.MAX_SAFE_INTEGER;
+
+const longestUnusedMs = 1_000;
+const pauseMs = 15;
 
 const single = { 'x-single-active-consumer': true };
 
@@ -177,6 +181,17 @@ export async function bind(
   }).catch((error: unknown) => {
     throw callFailure(error, `binding "${of.shared}"`);
   });
+}
+
+/** Resolves when no queue of a subscription has a consumer, or after a second: it may be frozen. */
+export async function unused(model: ChannelModel, of: SubscriptionNames): Promise<void> {
+  const until = systemClock.monotonic() + longestUnusedMs;
+  for (;;) {
+    const lengths = await Promise.all(allQueues(of).map((queue) => lengthOf(model, queue)));
+    const isUsed = lengths.some((length) => (length?.consumerCount ?? 0) > 0);
+    if (!isUsed || systemClock.monotonic() > until) return;
+    await new Promise<void>((resolve) => void systemClock.setTimer(resolve, pauseMs));
+  }
 }
 
 export async function deleteSubscription(

@@ -1,7 +1,7 @@
 /** What is said of a message that was not stored. */
 
 import { MaloteError } from '../../errors.ts';
-import { messageOf } from './failures.ts';
+import { messageOf, unsure } from './failures.ts';
 import type { Publish } from './frames.ts';
 
 /** Nothing of it was sent. */
@@ -21,10 +21,15 @@ export function unroutable({ exchange, key }: Publish): MaloteError {
   return new MaloteError('ENGINE_FAILED', sentence);
 }
 
+/** One queue of all that it leads to is enough, and the server does not say why. */
 export function refused(error: unknown): MaloteError {
-  return new MaloteError('ENGINE_FULL', 'the server refused to store the message', {
-    cause: error,
-  });
+  const sentence = 'the server refused it in a queue that is full or has failed';
+  return unsure(`${sentence}; others that it leads to may have it`, error);
+}
+
+/** Whether the server said so, and not that a channel is closed. */
+export function isRefusal(error: unknown): boolean {
+  return /nacked/.test(messageOf(error));
 }
 
 export function tooLarge({ body, properties }: Publish, limit: number): MaloteError {

@@ -1,0 +1,54 @@
+/** What comes late says nothing of a later subscription of the same name. */
+import assert from 'node:assert/strict';
+import { test } from 'vitest';
+import { namesOf } from './names.ts';
+import { createRegistry, type Registry, type SubscriptionRecord } from './registry.ts';
+
+const names = namesOf('late');
+const subscribed: SubscriptionRecord = {
+  name: 'notes',
+  spec: {
+    name: 'notes',
+    topics: ['note'],
+    from: 'kept',
+    order: 'none',
+    onDead: 'skip',
+    waits: false,
+    waitingDeadlineMs: 1,
+    waitingOrder: 'key',
+    maxDepth: 1,
+  } as unknown as SubscriptionRecord['spec'],
+  state: 'subscribed',
+  isPaused: false,
+  partitions: 2,
+  generation: 'second',
+};
+
+function registryAfter(...records: readonly SubscriptionRecord[]): Registry {
+  const registry = createRegistry({ names, partitions: 2, changed: () => undefined });
+  for (const record of records) registry.read(record);
+  return registry;
+}
+
+test.each(['leaving', 'gone'] as const)('that the one before is %s', (state) => {
+  const late = { ...subscribed, state, generation: 'first' };
+
+  const there = registryAfter(subscribed, late);
+  const leaving = registryAfter(subscribed, { ...subscribed, state: 'leaving' }, late);
+
+  assert.deepEqual([...there.byName.keys()], ['notes']);
+  assert.equal(leaving.leaving.get('notes')?.generation, 'second');
+});
+
+test('a topic leads to a subscription until that is gone', () => {
+  const leaving = { ...subscribed, state: 'leaving' } as const;
+
+  assert.equal(registryAfter().isLed('note'), false);
+  assert.equal(registryAfter(subscribed).isLed('note'), true);
+  assert.equal(registryAfter(subscribed, leaving).isLed('note'), true);
+  assert.equal(registryAfter(subscribed, leaving).isLed('other'), false);
+  assert.equal(
+    registryAfter(subscribed, leaving, { ...leaving, state: 'gone' }).isLed('note'),
+    false,
+  );
+});

@@ -1,0 +1,140 @@
+/**
+ * An unsubscribe that is cut off in the middle: it is finished by this process or another one, a
+ * later subscription of the same name is spared, and what is gone stays gone.
+ */
+import assert from 'node:assert/strict';
+import { setTimeout as pause } from 'node:timers/promises';
+import { type Bus, createBus, MaloteError, message } from 'malote';
+import { rabbitmq } from 'malote/rabbitmq';
+import { onTestFinished, test } from 'vitest';
+import type { SubscriptionRecord } from '../../src/transports/rabbitmq/registry.ts';
+import { startProxy } from '../support/proxy.ts';
+import { type Behind, behind, type Ending } from './behind.ts';
+import { namespaces } from './namespace.ts';
+import { overRabbitmq } from './over-rabbitmq.ts';
+
+const Note = message<{ readonly n: number }>('note');
+/** Class and method, as they stand in a frame. */
+const deletingQueue = Buffer.from([0, 50, 0, 40]);
+
+overRabbitmq((server) => {
+  const all = namespaces(server);
+
+  async function cutOff(lease: Ending['lease'] & string): Promise<Behind> {
+    const one = await behind(server(), { which: 1, call: deletingQueue, lease });
+    onTestFinished(async () => {
+      await one.bus.stop();
+      await one.proxy.close();
+    });
+    await one.bus.subscribe('notes', Note);
+    return one;
+  }
+
+  function busOf(url: string, namespace: string, lease: '1s' | '20s' = '1s'): Bus {
+    const engine = rabbitmq(url, { namespace, partitions: 2 });
+    const bus = createBus({ engine, lease, logger: false, handleSignals: false });
+    onTestFinished(() => bus.stop());
+    return bus;
+  }
+
+  /** The queues of subscriptions in a namespace. */
+  async function standing(namespace: string): Promise<string> {
+    const queues = (await server().ctl('list_queues', '--silent', 'name')).split('\n');
+    return queues.filter((name) => name.startsWith(`${namespace}.q.`)).join(' ');
+  }
+
+  test('cut off while it deletes, it is finished over the next connection', async () => {
+    const { bus, namespace, arm } = await cutOff('2s');
+    arm();
+
+    assert.equal(await bus.unsubscribe('notes'), true);
+
+    assert.equal(await standing(namespace), '');
+  });
+
+  test.each(['before', 'after'])(
+    'what a process died amid is finished by one that started %s it',
+    async (when) => {
+      const { bus, proxy, namespace, arm } = await cutOff('2s');
+      const other = busOf(server().url, namespace);
+      if (when === 'before') await other.publish(Note, { n: 1 });
+      const cut = new Promise<void>((resolve) => {
+        arm(() => void proxy.close().then(resolve));
+      });
+      const code = bus.unsubscribe('notes').then(String, codeOf);
+      await cut;
+      assert.notEqual(await standing(namespace), '');
+      assert.match(await code, /^(INDETERMINATE|ENGINE_UNREACHABLE)$/);
+
+      if (when === 'after') await other.publish(Note, { n: 1 });
+      while ((await standing(namespace)) !== '') await pause(20);
+
+      await other.publish(Note, { n: 2 });
+      const handled = new Promise<number>((resolve) => {
+        other.consume(Note, { name: 'later' }, ({ data }) => resolve(data.n));
+      });
+      await other.start();
+      assert.equal(await handled, 2);
+    },
+  );
+
+  test('asked once more, it spares who has subscribed meanwhile', async () => {
+    const { bus, proxy, namespace, arm } = await cutOff('20s');
+    const other = busOf(server().url, namespace);
+    const cut = new Promise<void>((resolve) => {
+      arm(() => void proxy.close().then(resolve));
+    });
+    const asked = bus.unsubscribe('notes');
+    await cut;
+    await other.subscribe('notes', Note);
+    const again = await startProxy(server().port, () => false, proxy.port);
+    onTestFinished(() => again.close());
+
+    assert.equal(await asked, true);
+
+    assert.notEqual(await standing(namespace), '');
+    assert.deepEqual(
+      (await other.subscriptions.list()).map(({ name }) => name),
+      ['notes'],
+    );
+  });
+
+  test('what is put back while it is unsubscribed stays gone', async () => {
+    const namespace = 'put-back';
+    let tried: () => void = () => undefined;
+    let record = '';
+    const proxy = await startProxy(server().port, (chunk) => {
+      if (chunk.includes(`${namespace}.lock`)) tried();
+      record = /\{"name":"notes".*?"generation":"[^"]+"\}/.exec(chunk.toString())?.[0] ?? record;
+      return false;
+    });
+    const bus = busOf(
+      server().url.replace(`:${server().port}`, `:${proxy.port}`),
+      namespace,
+      '20s',
+    );
+    onTestFinished(() => proxy.close());
+    await bus.subscribe('notes', Note);
+    const channel = await all.model.createConfirmChannel();
+    await channel.assertQueue(`${namespace}.lock`, { exclusive: true, durable: false });
+    await channel.deleteQueue(`${namespace}.q.notes/dead`);
+    const waits = new Promise<void>((resolve) => (tried = resolve));
+
+    const looking = bus.dead.list();
+    await waits;
+    const known = JSON.parse(record) as SubscriptionRecord;
+    const gone: SubscriptionRecord = { ...known, state: 'gone' };
+    const properties = { persistent: true, messageId: 'gone' };
+    channel.sendToQueue(`${namespace}.registry`, Buffer.from(JSON.stringify(gone)), properties);
+    await channel.waitForConfirms();
+    await channel.deleteQueue(`${namespace}.lock`);
+
+    assert.deepEqual((await looking).items, []);
+    assert.doesNotMatch(await standing(namespace), /notes.dead/);
+    await channel.close();
+  });
+});
+
+function codeOf(error: unknown): string {
+  return error instanceof MaloteError ? error.code : String(error);
+}
