@@ -2,7 +2,7 @@
 import amqp from 'amqplib';
 
 export interface Outside {
-  /** Resolves when it is confirmed; rejects where the server ends the connection, and begins anew. */
+  /** Resolves when it is confirmed; rejects, and begins anew, where the server ends it all. */
   publish(type: string, data: unknown, properties?: amqp.Options.Publish): Promise<void>;
   publishText(type: string, body: string, properties?: amqp.Options.Publish): Promise<void>;
   /** Does not wait for the confirmation. */
