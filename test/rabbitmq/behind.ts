@@ -15,27 +15,31 @@ export interface Behind {
 export interface Ending {
   /** Class and method, as they stand in a frame; that, or what else it contains. */
   readonly call: Buffer;
-  /** The first, the second … such call is passed on, and the connection ends unanswered. */
+  /** With the first, the second … such call the connection ends. */
   readonly which: number;
+  /** Whether the server gets it. */
+  readonly fate?: 'last' | 'lost';
   readonly lease?: '2s' | '20s';
 }
 
 let made = 0;
 
-export async function behind(server: Server, { call, which, lease }: Ending): Promise<Behind> {
+export async function behind(server: Server, ending: Ending): Promise<Behind> {
+  const { call, which, fate = 'last', lease = '2s' } = ending;
   let left = Number.POSITIVE_INFINITY;
   let isLast: (() => void) | undefined;
   const proxy = await startProxy(server.port, (chunk) => {
-    if (!chunk.includes(call)) return false;
+    if (!chunk.includes(call)) return 'passes';
     left -= 1;
-    if (left === 0) isLast?.();
-    return left === 0;
+    if (left !== 0) return 'passes';
+    isLast?.();
+    return fate;
   });
   const url = server.url.replace(`:${server.port}`, `:${proxy.port}`);
   const namespace = `behind-${(made += 1)}`;
   const engine = rabbitmq(url, { namespace, heartbeat: '1s', partitions: 2 });
   const quiet = { logger: false, handleSignals: false } as const;
-  const bus = createBus({ engine, lease: lease ?? '2s', ...quiet });
+  const bus = createBus({ engine, lease, ...quiet });
   const arm = (last?: () => void): void => {
     left = which;
     isLast = last;

@@ -74,6 +74,19 @@ overRabbitmq(
       },
     );
 
+    test('a subscription with more queues than a connection has channels comes and goes', {
+      timeout,
+    }, async () => {
+      const engine = rabbitmq(server().url, { namespace: 'wide', partitions: 40 });
+      const bus = createBus({ engine, logger: false });
+      onTestFinished(() => bus.stop());
+      await bus.subscribe('counts', Counted);
+
+      assert.equal(await bus.unsubscribe('counts'), true);
+      await bus.subscribe('counts', Counted);
+      assert.equal(await bus.unsubscribe('counts'), true);
+    });
+
     const looks = {
       'the dead letters': async (bus: Bus) => (await bus.dead.list()).items.length,
       'the subscriptions': async (bus: Bus) => (await bus.subscriptions.list()).length,

@@ -21,8 +21,11 @@ const deletingQueue = Buffer.from([0, 50, 0, 40]);
 overRabbitmq((server) => {
   const all = namespaces(server);
 
-  async function cutOff(lease: Ending['lease'] & string): Promise<Behind> {
-    const one = await behind(server(), { which: 1, call: deletingQueue, lease });
+  async function cutOff(
+    lease: Ending['lease'] & string,
+    fate: Ending['fate'] & string = 'last',
+  ): Promise<Behind> {
+    const one = await behind(server(), { which: 1, call: deletingQueue, lease, fate });
     onTestFinished(async () => {
       await one.bus.stop();
       await one.proxy.close();
@@ -44,14 +47,17 @@ overRabbitmq((server) => {
     return queues.filter((name) => name.startsWith(`${namespace}.q.`)).join(' ');
   }
 
-  test('cut off while it deletes, it is finished over the next connection', async () => {
-    const { bus, namespace, arm } = await cutOff('2s');
-    arm();
+  test.each(['last', 'lost'] as const)(
+    'cut off while it deletes, it is finished over the next connection (%s)',
+    async (fate) => {
+      const { bus, namespace, arm } = await cutOff('2s', fate);
+      arm();
 
-    assert.equal(await bus.unsubscribe('notes'), true);
+      assert.equal(await bus.unsubscribe('notes'), true);
 
-    assert.equal(await standing(namespace), '');
-  });
+      assert.equal(await standing(namespace), '');
+    },
+  );
 
   test.each(['before', 'after'])(
     'what a process died amid is finished by one that started %s it',
@@ -80,6 +86,46 @@ overRabbitmq((server) => {
     },
   );
 
+  test('a subscribe that its process died amid is finished by another one', async () => {
+    const written = Buffer.from('"state":"subscribed"');
+    const one = await behind(server(), { which: 1, call: written, fate: 'lost' });
+    const other = busOf(server().url, one.namespace);
+    one.arm(() => void one.proxy.close());
+    const code = await one.bus.subscribe('notes', Note).then(String, codeOf);
+    assert.match(code, /^(INDETERMINATE|ENGINE_UNREACHABLE)$/);
+    await one.bus.stop();
+
+    await other.publish(Note, { n: 1 });
+    while ((await other.subscriptions.list()).length === 0) await pause(20);
+
+    const handled = new Promise<number>((resolve) => {
+      other.consume(Note, { name: 'notes' }, ({ data }) => resolve(data.n));
+    });
+    await other.start();
+    assert.equal(await handled, 1);
+    assert.equal(await other.unsubscribe('notes'), true);
+  });
+
+  test('the registry is deleted, and the connection ends while it is written anew', async () => {
+    const written = Buffer.from('{"name":"notes"');
+    const { bus, namespace, arm } = await behind(server(), {
+      which: 1,
+      call: written,
+      fate: 'lost',
+    });
+    onTestFinished(() => bus.stop());
+    await bus.subscribe('notes', Note);
+    const channel = await all.model.createChannel();
+    const cut = new Promise<void>((resolve) => arm(resolve));
+    await channel.deleteQueue(`${namespace}.registry`);
+    await cut;
+    await channel.close();
+
+    const names = async (): Promise<string> =>
+      (await bus.subscriptions.list()).map(({ name }) => name).join();
+    assert.equal(await names().catch(names), 'notes');
+  });
+
   test('asked once more, it spares who has subscribed meanwhile', async () => {
     const { bus, proxy, namespace, arm } = await cutOff('20s');
     const other = busOf(server().url, namespace);
@@ -89,7 +135,7 @@ overRabbitmq((server) => {
     const asked = bus.unsubscribe('notes');
     await cut;
     await other.subscribe('notes', Note);
-    const again = await startProxy(server().port, () => false, proxy.port);
+    const again = await startProxy(server().port, undefined, proxy.port);
     onTestFinished(() => again.close());
 
     assert.equal(await asked, true);
@@ -108,7 +154,7 @@ overRabbitmq((server) => {
     const proxy = await startProxy(server().port, (chunk) => {
       if (chunk.includes(`${namespace}.lock`)) tried();
       record = /\{"name":"notes".*?"generation":"[^"]+"\}/.exec(chunk.toString())?.[0] ?? record;
-      return false;
+      return 'passes';
     });
     const bus = busOf(
       server().url.replace(`:${server().port}`, `:${proxy.port}`),

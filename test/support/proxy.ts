@@ -34,12 +34,15 @@ interface Pair {
 const mostSilentMs = 10_000;
 
 /**
- * @param isLast what a client sends that is still passed on, and never answered
- * @param port any free one, unless it is to come back where it was
+ * What becomes of something that a client sends: it is the last that the server gets, and never
+ * answered; or it is lost, and the connection with it.
  */
+export type Fate = 'passes' | 'last' | 'lost';
+
+/** @param port any free one, unless it is to come back where it was */
 export async function startProxy(
   target: number,
-  isLast: (chunk: Buffer) => boolean = () => false,
+  fateOf: (chunk: Buffer) => Fate = () => 'passes',
   port = 0,
 ): Promise<Proxy> {
   const pairs = new Set<Pair>();
@@ -56,7 +59,9 @@ export async function startProxy(
     }
     client.on('data', (chunk) => {
       if (pair.isHushed) return;
-      if (isLast(chunk)) reset(pair);
+      const fate = fateOf(chunk);
+      if (fate === 'lost') reset(pair);
+      else if (fate === 'last') end(pair, chunk);
       else if (!server.write(chunk)) client.pause();
     });
     server.on('drain', () => client.resume());
@@ -67,6 +72,15 @@ export async function startProxy(
     });
     client.on('drain', () => server.resume());
   });
+
+  /** The server reads what it was sent before it hears of the end. */
+  function end(pair: Pair, chunk: Buffer): void {
+    pair.isHushed = true;
+    pair.client.resetAndDestroy();
+    pair.server.once('close', () => reset(pair));
+    pair.server.end(chunk);
+    pair.server.resume();
+  }
 
   function reset(pair: Pair): void {
     pairs.delete(pair);

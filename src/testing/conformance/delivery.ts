@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import type { ConformanceCase } from './case.ts';
 import { drain, expectDone, idsByKey } from './flow.ts';
-import { ack, idsOf, messages, numbered, usualTopic } from './settlements.ts';
+import { ack, idsOf, messages, numbered, usualSubscription, usualTopic } from './settlements.ts';
 
 export const deliveries: readonly ConformanceCase[] = [
   {
@@ -120,6 +120,31 @@ export const deliveries: readonly ConformanceCase[] = [
 
       assert.equal(consumer.received.length, 2);
       await connection.settled(ack(held), ...others.map((one) => ack(one)));
+    },
+  },
+  {
+    id: 'deliver-beside-stopped',
+    promise: 'G10',
+    title: 'who stopped as it began, or before its subscription was made anew, holds nothing back',
+    needs: {},
+    async run(harness) {
+      const { connection, consumer } = await harness.start();
+      consumer.grant(5);
+      consumer.stop();
+      const other = await harness.open();
+      const handle = async (ids: readonly string[]): Promise<void> => {
+        const beside = { connection: other, consumer: other.consume() };
+        const drafts = ids.map((id, index) => ({ id, key: index % 2 === 0 ? null : id }));
+        await connection.publish(...drafts);
+        const came = await drain(beside, ids.length);
+        assert.deepEqual(idsOf(came).toSorted(), ids.toSorted());
+        beside.consumer.stop();
+      };
+
+      await handle(numbered('a', 20));
+      await other.queue.unsubscribe(usualSubscription);
+      await other.subscribe({});
+      await handle(numbered('b', 20));
     },
   },
   {

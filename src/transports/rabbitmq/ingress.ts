@@ -34,6 +34,8 @@ interface Reading {
   readonly underWay: Set<Promise<void>>;
   isOpen: boolean;
   isTaking: boolean;
+  /** Until what was under way is over, and the rest has gone back. */
+  ending: Promise<void> | null;
 }
 
 interface State {
@@ -83,6 +85,7 @@ async function read(state: State): Promise<void> {
     underWay: new Set(),
     isOpen: true,
     isTaking: false,
+    ending: null,
   };
   whenClosed(channel, (because) => {
     if (reading.isOpen) lost(state, `the channel of an ingress was closed${because}`);
@@ -241,9 +244,12 @@ function goAway(state: State, reading: Reading, error: MaloteError): void {
 
 /** What is under way is waited for; closing the channel returns the rest, in order. */
 async function giveBack(reading: Reading | null): Promise<void> {
-  if (reading === null || !reading.isOpen) return;
+  if (reading === null) return;
   reading.isOpen = false;
-  const { book, underWay } = reading;
+  await (reading.ending ??= end(reading));
+}
+
+async function end({ book, underWay }: Reading): Promise<void> {
   while (underWay.size > 0) await Promise.allSettled(underWay);
   endBook(book);
   await drained(book);

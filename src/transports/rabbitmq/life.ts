@@ -11,7 +11,7 @@ import { lifeOf, membersOf, subscribingBy, type Life, type Session } from './ses
 import { consumerTimeoutIn, cutOff } from './failures.ts';
 import { largestWindow } from './shared-window.ts';
 import { answer, askHeld, heldOf, type Question } from './store.ts';
-import { finishLeaving, restore, rewrite } from './subscribe.ts';
+import { finishAll, restore, rewrite } from './subscribe.ts';
 import { startTail } from './tail.ts';
 import { declareLater, declareNamespace } from './topology.ts';
 import { startWork, type Work } from './work.ts';
@@ -127,7 +127,10 @@ export function endLife(session: Session): void {
   session.life = null;
   session.later = null;
   if (life === null) return;
-  session.lastKnown = [...life.registry.byName.values()];
+  const { byName, unfinished, knows } = life.registry;
+  // A life that ends while it writes the registry anew has not heard of what it did not write.
+  const unsaid = session.lastKnown.filter(({ name }) => !knows(name));
+  session.lastKnown = [...byName.values(), ...unfinished.values(), ...unsaid];
   life.finishing?.cancel();
   life.tail.end(cutOff());
 }
@@ -151,15 +154,14 @@ function subscriptionChanged(session: Session, now: Registered): void {
 }
 
 /**
- * An unsubscribe that is not over a lease after its beginning was heard of is finished here: its
- * process has died, or another one that finishes it will have done so by then.
+ * A change that is not over a lease after its beginning was heard of is finished here: its process
+ * has died, or another one that finishes it will have done so by then.
  */
 function armFinishing(session: Session, life: Life): void {
-  if (life.finishing !== null || life.registry.leaving.size === 0) return;
+  if (life.finishing !== null || life.registry.unfinished.size === 0) return;
   const { clock, leaseMs, random } = session.host;
   const finish = async (): Promise<void> => {
-    // What cannot be deleted now is tried again.
-    if (session.life === life) await finishLeaving(subscribingBy(session, life)).catch(() => {});
+    if (session.life === life) await finishAll(subscribingBy(session, life));
     life.finishing = null;
     if (session.life === life) armFinishing(session, life);
   };
@@ -169,6 +171,7 @@ function armFinishing(session: Session, life: Life): void {
 export async function startAll(session: Session): Promise<void> {
   const life = lifeOf(session);
   const work = await workOf(session, life);
+  forgetStopped(session);
   for (const name of session.wanted.keys()) {
     const registered = life.registry.byName.get(name);
     const isJoined = work.memberships.get(name)?.member.isForgotten === false;
@@ -177,6 +180,7 @@ export async function startAll(session: Session): Promise<void> {
     }
   }
   if (session.life !== life) return;
+  forgetStopped(session);
   for (const [name, consumers] of session.wanted) {
     const registered = life.registry.byName.get(name);
     const membership = work.memberships.get(name);
@@ -187,6 +191,14 @@ export async function startAll(session: Session): Promise<void> {
     } else for (const consumer of consumers) membership.member.consumers.add(consumer);
   }
   work.context.look();
+}
+
+/** Who wants no messages has no part in a subscription: it would hold what others could do. */
+function forgetStopped({ wanted }: Session): void {
+  for (const [name, consumers] of wanted) {
+    for (const consumer of consumers) if (consumer.stopped) consumers.delete(consumer);
+    if (consumers.size === 0) wanted.delete(name);
+  }
 }
 
 function workOf(session: Session, life: Life): Promise<Work> {

@@ -121,6 +121,7 @@ async function enter(state: State): Promise<void> {
   const { context, registered } = member;
   try {
     state.shared ??= await openShared(member);
+    if (member.isLeaving) state.shared.stop();
     const each = Array.from({ length: registered.partitions }, (_, index) => index);
     await Promise.all(each.map((index) => standByAgain(state, index)));
     if (member.isLeaving || member.isForgotten) return;
@@ -221,7 +222,9 @@ async function passOn(state: State, hold: Hold): Promise<void> {
 }
 
 function rebalance(state: State): void {
-  if (!state.isJoined || state.member.isLeaving) return;
+  // What was being read when nobody wanted messages any more is let go now that it can be.
+  if (state.member.isLeaving) releaseAll(state);
+  if (!state.isJoined) return;
   // What has changed hands most stays: so what waits is given to as few as possible.
   const owned = taken(state).toSorted((a, b) => b.partition!.epoch - a.partition!.epoch);
   for (const hold of owned.slice(shareOf(state))) release(hold);
@@ -278,10 +281,13 @@ function leave(state: State): void {
   state.shared?.stop();
   void closeIngress(member);
   for (const hold of member.holds) {
-    if (hold.partition === null) continue;
-    if (hold.partition.state === 'standby') void passOn(state, hold);
-    else release(hold);
+    if (hold.partition?.state === 'standby') void passOn(state, hold);
   }
+  releaseAll(state);
+}
+
+function releaseAll({ member }: State): void {
+  for (const hold of member.holds) if (hold.partition !== null) release(hold);
   member.context.look();
 }
 

@@ -57,19 +57,14 @@ export function queueOf(session: Session): Queue {
  */
 async function unsubscribing(session: Session, name: string): Promise<boolean> {
   const by = await subscribing(session);
-  const generationOf = ({ registry }: typeof by): string | undefined =>
-    registry.byName.get(name)?.generation;
-  const first = generationOf(by);
+  let first: string | null = null;
   try {
+    await by.tail.sync();
+    first = by.registry.byName.get(name)?.generation ?? null;
     return await unsubscribe(by, name);
   } catch (error) {
     if (by.wire.isOpen) throw error;
-    const now = await subscribing(session);
-    await now.tail.sync();
-    const next = generationOf(now);
-    // Another one of its name that came since is not meant.
-    if (first !== undefined && next !== undefined && next !== first) return true;
-    return (await unsubscribe(now, name)) || first !== undefined;
+    return await unsubscribe(await subscribing(session), name, first);
   }
 }
 

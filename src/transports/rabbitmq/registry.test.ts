@@ -37,7 +37,7 @@ test.each(['leaving', 'gone'] as const)('that the one before is %s', (state) => 
   const leaving = registryAfter(subscribed, { ...subscribed, state: 'leaving' }, late);
 
   assert.deepEqual([...there.byName.keys()], ['notes']);
-  assert.equal(leaving.leaving.get('notes')?.generation, 'second');
+  assert.equal(leaving.unfinished.get('notes')?.generation, 'second');
 });
 
 test('a topic leads to a subscription until that is gone', () => {

@@ -12,10 +12,10 @@ export interface SubscriptionRecord {
   readonly name: string;
   readonly spec: SubscriptionSpec;
   /**
-   * `leaving`: it was unsubscribed, nobody consumes it any more, and what it has on the server is
-   * about to be deleted; `gone`: that is done.
+   * `coming`: what it has on the server is being made; `leaving`: it was unsubscribed, nobody
+   * consumes it any more, and what it has is about to be deleted; `gone`: that is done.
    */
-  readonly state: 'subscribed' | 'leaving' | 'gone';
+  readonly state: 'coming' | 'subscribed' | 'leaving' | 'gone';
   readonly isPaused: boolean;
   readonly partitions: number;
   /** Another one of the same name, after an unsubscribe, has another number. */
@@ -29,10 +29,11 @@ export interface Registered extends SubscriptionRecord {
 export interface Registry {
   readonly byName: ReadonlyMap<string, Registered>;
   readonly byTopic: ReadonlyMap<string, readonly Registered[]>;
-  readonly leaving: ReadonlyMap<string, Registered>;
+  /** What is coming or leaving. */
+  readonly unfinished: ReadonlyMap<string, Registered>;
   /** Into how many partitions keys are divided. */
   readonly partitions: number;
-  /** Whether a topic leads to a subscription, and be it one that is leaving. */
+  /** Whether a topic leads to a subscription, and be it one that is coming or leaving. */
   isLed(topic: string): boolean;
   /** Whether the stream says anything of that name, and be it that it was unsubscribed. */
   knows(name: string): boolean;
@@ -47,7 +48,7 @@ export interface RegistryOptions {
 
 export function createRegistry({ names, partitions, changed }: RegistryOptions): Registry {
   const byName = new Map<string, Registered>();
-  const leaving = new Map<string, Registered>();
+  const unfinished = new Map<string, Registered>();
   const said = new Set<string>();
   let byTopic: Map<string, Registered[]> | null = null;
   let divided = partitions;
@@ -55,7 +56,7 @@ export function createRegistry({ names, partitions, changed }: RegistryOptions):
   const led = (): Map<string, Registered[]> => (byTopic ??= index(byName.values()));
   return {
     byName,
-    leaving,
+    unfinished,
     get byTopic() {
       return led();
     },
@@ -64,7 +65,7 @@ export function createRegistry({ names, partitions, changed }: RegistryOptions):
     },
     isLed(topic) {
       return (
-        led().has(topic) || [...leaving.values()].some(({ spec }) => spec.topics.includes(topic))
+        led().has(topic) || [...unfinished.values()].some(({ spec }) => spec.topics.includes(topic))
       );
     },
     knows: (name) => said.has(name),
@@ -76,15 +77,15 @@ export function createRegistry({ names, partitions, changed }: RegistryOptions):
       isFirst = false;
       said.add(name);
       byTopic = null;
-      const before = byName.get(name) ?? leaving.get(name);
+      const before = byName.get(name) ?? unfinished.get(name);
       // Written late, over another connection than the lock was held by: a new one has come since.
       const isOther = before !== undefined && before.generation !== generation;
-      if (state !== 'subscribed' && isOther) return;
+      if ((state === 'leaving' || state === 'gone') && isOther) return;
       const registered = { ...written, queues: subscriptionNames(names, name, into) };
-      leaving.delete(name);
+      unfinished.delete(name);
       if (state === 'subscribed') byName.set(name, registered);
       else byName.delete(name);
-      if (state === 'leaving') leaving.set(name, registered);
+      if (state === 'coming' || state === 'leaving') unfinished.set(name, registered);
       changed(registered);
     },
   };

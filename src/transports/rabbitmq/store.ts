@@ -16,7 +16,7 @@ import type {
   WaitingQuery,
 } from '../../transport/store.ts';
 import { checkLimit, pageOfDead } from './dead.ts';
-import { isGone, named } from './failures.ts';
+import { cutOff, isGone, named } from './failures.ts';
 import type { Member } from './hold.ts';
 import { isTaken } from './partition.ts';
 import { lengthsOf } from './publish.ts';
@@ -226,9 +226,11 @@ function ownerOf(held: readonly Held[], index: number): PartitionView {
 
 async function waitingPage(looking: Looking, query: WaitingQuery): Promise<Page<WaitingMessage>> {
   const limit = checkLimit(query.limit);
-  await looking.by();
+  const { wire } = await looking.by();
   const question = { kind: 'waiting', query } as const;
   const others = await looking.presence().ask(question);
+  // Who has not answered is passed over, and nobody could.
+  if (!wire.isOpen) throw cutOff();
   const all = [answer(looking.members(), question), ...others].flat() as WaitingMessage[];
   all.sort((a, b) => (cursorOf(a) < cursorOf(b) ? -1 : 1));
   const items = all.slice(0, limit);

@@ -6,7 +6,8 @@
  * given what was kept before its new topics lead there.
  *
  * One that goes is struck off first, so that nobody consumes any more, then deleted from the
- * server, and that is written down too: where the process dies in between, another one finishes it.
+ * server. The beginning of either is written down as well as its end: where the process dies in
+ * between, another one finishes it.
  */
 
 import { checkUnchanged } from '../../transport/subscription-change.ts';
@@ -55,19 +56,23 @@ export async function subscribe(
   if (isWell && !(await mayAdopt(by, specifications))) return;
   await changing(by, async () => {
     checkUnchanged(by.registry, specifications);
-    const isNew = ({ name }: { readonly name: string }): boolean => !by.registry.byName.has(name);
-    const adopting = specifications
-      .filter(({ from }) => from === 'kept')
-      .map((spec) => ({ registered: registeredOf(by, spec), isNew: isNew(spec) }));
-    // Who is at work is given what was kept before the topic leads there, and what came meanwhile.
-    const atWork = adopting.filter((one) => !one.isNew);
-    if (atWork.length > 0) await adopt(by, atWork);
-    const changed = specifications.filter((spec) => !isStored(by.registry, spec));
-    const registered = changed.map((spec) => registeredOf(by, spec));
-    for (const one of registered) await prepare(by, one);
-    if (adopting.length > 0) await adopt(by, adopting);
-    for (const one of registered) await record(by.tail, one);
+    await change(by, specifications);
   });
+}
+
+async function change(by: Subscribing, specifications: readonly SubscriptionSpec[]): Promise<void> {
+  const isNew = ({ name }: { readonly name: string }): boolean => !by.registry.byName.has(name);
+  const adopting = specifications
+    .filter(({ from }) => from === 'kept')
+    .map((spec) => ({ registered: registeredOf(by, spec), isNew: isNew(spec) }));
+  // Who is at work is given what was kept before the topic leads there, and what came meanwhile.
+  const atWork = adopting.filter((one) => !one.isNew);
+  if (atWork.length > 0) await adopt(by, atWork);
+  const changed = specifications.filter((spec) => !isStored(by.registry, spec));
+  const registered: Registered[] = [];
+  for (const spec of changed) registered.push(await prepare(by, spec));
+  if (adopting.length > 0) await adopt(by, adopting);
+  for (const one of registered) await record(by.tail, one);
 }
 
 async function mayAdopt(
@@ -82,29 +87,48 @@ async function mayAdopt(
   });
 }
 
-export async function unsubscribe(by: Subscribing, name: string): Promise<boolean> {
+/**
+ * Answers whether there was one.
+ * @param only the generation that is meant, where one is: another one that came since is spared
+ */
+export async function unsubscribe(
+  by: Subscribing,
+  name: string,
+  only: string | null = null,
+): Promise<boolean> {
   return await changing(by, async () => {
-    const registered = by.registry.byName.get(name);
-    if (registered !== undefined) await record(by.tail, { ...registered, state: 'leaving' });
-    return await remove(by, name);
+    const { byName, unfinished } = by.registry;
+    const known = byName.get(name) ?? unfinished.get(name);
+    if (known === undefined) return only !== null;
+    if (only !== null && known.generation !== only) return true;
+    if (known.state !== 'leaving') await record(by.tail, { ...known, state: 'leaving' });
+    await remove(by, name);
+    return true;
   });
 }
 
-/** Finishes what a process died amid. */
-export async function finishLeaving(by: Subscribing): Promise<void> {
-  for (const name of by.registry.leaving.keys()) await changing(by, () => remove(by, name));
+/** Finishes what a process died amid; what cannot be finished is left for the next time. */
+export async function finishAll(by: Subscribing): Promise<void> {
+  for (const name of [...by.registry.unfinished.keys()]) {
+    await changing(by, () => finish(by, name)).catch(() => undefined);
+  }
 }
 
-/** Deletes one that is leaving; answers whether there was one of that name. */
-async function remove({ wire, tail, registry, left }: Subscribing, name: string): Promise<boolean> {
-  const leaving = registry.leaving.get(name);
-  if (leaving === undefined) return false;
+async function finish(by: Subscribing, name: string): Promise<void> {
+  const unfinished = by.registry.unfinished.get(name);
+  if (unfinished?.state === 'coming') await change(by, [unfinished.spec]);
+  else await remove(by, name);
+}
+
+/** Deletes one that is leaving. */
+async function remove({ wire, tail, registry, left }: Subscribing, name: string): Promise<void> {
+  const leaving = registry.unfinished.get(name);
+  if (leaving?.state !== 'leaving') return;
   // The server may fail with a consumer that comes to a queue while that is deleted.
   await left(name);
   await unused(wire.model, leaving.queues);
   await deleteSubscription(wire.model, leaving.queues);
   await record(tail, { ...leaving, state: 'gone' });
-  return true;
 }
 
 /**
@@ -185,7 +209,7 @@ async function changing<Answer>(by: Subscribing, work: () => Promise<Answer>): P
 }
 
 function registeredOf({ registry, names, host }: Subscribing, spec: SubscriptionSpec): Registered {
-  const before = registry.byName.get(spec.name);
+  const before = registry.byName.get(spec.name) ?? comingOf(registry, spec.name);
   const partitions = before?.partitions ?? registry.partitions;
   return {
     name: spec.name,
@@ -198,15 +222,30 @@ function registeredOf({ registry, names, host }: Subscribing, spec: Subscription
   };
 }
 
-async function prepare(by: Subscribing, registered: Registered): Promise<void> {
-  const { wire, settings, names, registry, host, publisher } = by;
-  const { name, spec, queues } = registered;
-  const before = registry.byName.get(name)?.spec ?? null;
+/** One that a process died amid: it goes on as the same, with what has come for it. */
+function comingOf({ unfinished }: Registry, name: string): Registered | undefined {
+  const found = unfinished.get(name);
+  return found?.state === 'coming' ? found : undefined;
+}
+
+/** Leads its topics to it, and answers how it is to be written down. */
+async function prepare(by: Subscribing, spec: SubscriptionSpec): Promise<Registered> {
+  const { wire, settings, names, registry, host, publisher, tail } = by;
+  const { name } = spec;
   await remove(by, name);
+  const registered = registeredOf(by, spec);
+  const { queues } = registered;
+  const before = registry.byName.get(name) ?? comingOf(registry, name);
+  if (before?.state !== 'subscribed') await record(tail, { ...registered, state: 'coming' });
   await declareSubscription(wire.model, settings, queues);
-  if (before === null) {
+  if (before?.state !== 'subscribed') {
     const note = { kind: 'token', epoch: 0, by: 'nobody' } as const;
     await publisher.send(...queues.side.map((queue) => recordOf(queue, note, host.newId())));
   }
-  await bind(wire.model, names, { of: queues, spec, before });
+  await bind(wire.model, names, {
+    of: queues,
+    spec: registered.spec,
+    before: before?.spec ?? null,
+  });
+  return registered;
 }

@@ -186,12 +186,18 @@ export async function bind(
 /** Resolves when no queue of a subscription has a consumer, or after a second: it may be frozen. */
 export async function unused(model: ChannelModel, of: SubscriptionNames): Promise<void> {
   const until = systemClock.monotonic() + longestUnusedMs;
-  for (;;) {
-    const lengths = await Promise.all(allQueues(of).map((queue) => lengthOf(model, queue)));
-    const isUsed = lengths.some((length) => (length?.consumerCount ?? 0) > 0);
-    if (!isUsed || systemClock.monotonic() > until) return;
+  while ((await isUsed(model, of)) && systemClock.monotonic() < until) {
     await new Promise<void>((resolve) => void systemClock.setTimer(resolve, pauseMs));
   }
+}
+
+/** One after the other: each look takes a channel, and there may be thousands of queues. */
+async function isUsed(model: ChannelModel, of: SubscriptionNames): Promise<boolean> {
+  for (const queue of allQueues(of)) {
+    const length = await lengthOf(model, queue);
+    if (length !== null && length.consumerCount > 0) return true;
+  }
+  return false;
 }
 
 export async function deleteSubscription(
