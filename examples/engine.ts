@@ -1,7 +1,8 @@
 /**
  * The engine an example runs on, as `MALOTE_ENGINE` names it: `memory`, `sqlite:` and the path of a
  * file, or the `amqp://` address of a RabbitMQ server; of a cluster several, with commas between.
- * Messages and handlers are the same on each.
+ * Messages and handlers are the same on each. Examples that share a server share no message: each
+ * has a namespace of its own.
  */
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -10,8 +11,8 @@ import { memory } from 'malote/memory';
 import { rabbitmq } from 'malote/rabbitmq';
 import { sqlite } from 'malote/sqlite';
 
-export function engineNamed(name: string): BusOptions<never>['engine'] {
-  if (/^amqps?:/.test(name)) return rabbitmq(name.split(/,(?=amqps?:)/));
+export function engineNamed(name: string, namespace: string): BusOptions<never>['engine'] {
+  if (/^amqps?:/.test(name)) return rabbitmq(name.split(/,(?=amqps?:)/), { namespace });
   if (name === 'memory') return memory();
   return sqlite(
     sqliteFile(name, 'MALOTE_ENGINE', 'memory, sqlite:path or amqp://user:password@host'),

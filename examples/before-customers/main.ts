@@ -24,7 +24,7 @@ import { CustomerRegistered, PaymentRequested } from './messages.ts';
 
 const command = commandOf(process.argv.slice(2));
 const name = process.env['MALOTE_ENGINE'] ?? 'sqlite:data/before-customers.db';
-const engine = await orExplain(Promise.resolve(name).then(engineNamed));
+const engine = await orExplain(Promise.resolve().then(() => engineNamed(name, 'before-customers')));
 const bus = createBus({ engine, logger: false });
 
 switch (command.name) {

@@ -60,7 +60,7 @@ export interface Engines {
 export function enginesOf({ engine, store, cache }: Settings): Engines {
   const file = sqliteFile(store, 'MALOTE_STORE');
   return {
-    engine: engineNamed(engine),
+    engine: engineNamed(engine, 'payments'),
     store: sqlite(file),
     file,
     cache: cache === null ? null : sqlite(sqliteFile(cache, 'MALOTE_CACHE')),

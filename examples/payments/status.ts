@@ -13,7 +13,8 @@ export interface Sight {
   readonly database: Database;
 }
 
-/** The subscription that books payments. */
+/** The subscription that registers customers, and the one that books payments. */
+export const crm = 'crm';
 export const ledger = 'ledger';
 
 /** Pauses between looks, in milliseconds: 0.6 s in all. */

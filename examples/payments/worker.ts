@@ -8,7 +8,7 @@ import { CardDeclined, chargeCard } from './cards.ts';
 import type { Database } from './database.ts';
 import { type Exchange, UnknownCurrency } from './exchange.ts';
 import { CustomerRegistered, customer, PaymentRequested } from './messages.ts';
-import { ledger } from './status.ts';
+import { crm, ledger } from './status.ts';
 
 export interface WorkerOptions {
   readonly bus: Bus<SqliteTransaction>;
@@ -21,7 +21,7 @@ export interface WorkerOptions {
 export function consume({ bus, database, exchange, deadline }: WorkerOptions): void {
   bus.consume(
     CustomerRegistered,
-    { name: 'crm', provides: ({ customerId }) => customer(customerId) },
+    { name: crm, provides: ({ customerId }) => customer(customerId) },
     (msg) => console.log(`Handling [${msg.type}] - Payload: ${JSON.stringify(msg.data)}`),
   );
 

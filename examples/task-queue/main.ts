@@ -15,7 +15,9 @@ import { settingsFrom } from './settings.ts';
 import { Task, taskOf, work } from './tasks.ts';
 
 const { workers, tasks, maxAttempts, capacity, seed, ...settings } = settingsFrom(process.env);
-const engine = await orExplain(Promise.resolve(settings.engine).then(engineNamed));
+const engine = await orExplain(
+  Promise.resolve().then(() => engineNamed(settings.engine, 'task-queue')),
+);
 const bus = createBus({ engine, logger: false, handleSignals: false });
 
 bus.consume(

@@ -1,6 +1,12 @@
-/** The traffic generator's plan and its ledger check, without a process. */
+/** The traffic generator's plan, its ledger check and what it waits for, without a process. */
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { createBus } from 'malote';
+import { sqlite } from 'malote/sqlite';
 import { describe, test } from 'vitest';
+import { CustomerRegistered } from '../../examples/payments/messages.ts';
+import { crm } from '../../examples/payments/status.ts';
+import { countLeft } from '../../examples/payments/traffic/books.ts';
 import {
   allowedCalls,
   type Books,
@@ -9,6 +15,24 @@ import {
   type Entry,
 } from '../../examples/payments/traffic/check.ts';
 import { type Fate, planTraffic } from '../../examples/payments/traffic/plan.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
+
+const folder = temporaryFolder();
+
+test('a run waits for its own subscriptions, not for what others left in the engine', async () => {
+  const [engine, store] = ['malote.db', 'store.db'].map((name) => sqlite(join(folder, name)));
+  const options = { engine: engine!, store: store!, logger: false, handleSignals: false } as const;
+  await using left = createBus(options);
+  left.consume(CustomerRegistered, { name: 'others' }, () => {});
+  left.consume(CustomerRegistered, { name: crm }, () => {});
+  await left.start();
+  await left.stop();
+  await using bus = createBus({ ...options, relay: false });
+
+  await bus.publish(CustomerRegistered, { customerId: '5', email: 'a@b.org', name: 'Ana' });
+
+  assert.equal(await countLeft(bus), 1);
+});
 
 describe('the check notices', () => {
   const entries = (...ids: readonly string[]): Entry[] =>

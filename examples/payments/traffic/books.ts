@@ -1,7 +1,7 @@
 /** Reads what became of a run: rows from the store, dead letters from the engine. */
 import { DatabaseSync } from 'node:sqlite';
 import type { Bus, DeadLetter, Page } from 'malote';
-import { ledger } from '../status.ts';
+import { crm, ledger } from '../status.ts';
 import type { Books, Entry } from './check.ts';
 
 export interface BooksOptions {
@@ -43,9 +43,13 @@ async function deadOf({ bus, run }: BooksOptions): Promise<Books['dead']> {
   return found;
 }
 
-/** Messages that are neither done nor dead. The outbox first: messages move on, not back. */
+/**
+ * Messages of the service that are neither done nor dead. The outbox first: messages move on, not
+ * back. What else the engine holds is for others.
+ */
 export async function countLeft(bus: Bus): Promise<number> {
   const { waiting } = await bus.outbox.stats();
   const all = await bus.subscriptions.list();
-  return all.reduce((sum, { stats }) => sum + stats.depth, waiting);
+  const its = all.filter(({ name }) => name === crm || name === ledger);
+  return its.reduce((sum, { stats }) => sum + stats.depth, waiting);
 }
