@@ -7,6 +7,7 @@
 import type { Engine, MessageType, OutboxStats, SubscriptionView } from '../index.ts';
 import type { Config } from './index.ts';
 import { few } from './output.ts';
+import { together } from './together.ts';
 
 export type Finding = Awaited<ReturnType<Engine['examine']>>[number];
 
@@ -21,18 +22,18 @@ export function findingsOf(
   { subscriptions, outbox }: Sight,
 ): readonly Finding[] {
   return [
-    ...messages.flatMap((type) => asked(type, [engine, ...(store === undefined ? [] : [store])])),
+    ...messages.flatMap((type) => asked(type, together(engine, store))),
     ...(store === undefined ? [] : storing(store, engine)),
     ...lasting(engine),
-    ...forgetting(messages, engine, store),
+    ...forgetting(messages, together(engine, store)),
     ...messages.flatMap((type) => taken(type, subscriptions)),
     ...subscriptions.flatMap((one) => [...weakened(one, messages), ...standing(one)]),
     ...(outbox === null ? [] : refusing(outbox)),
   ];
 }
 
-function asked({ name, dedupe }: MessageType, places: readonly Engine<unknown>[]): Finding[] {
-  if (dedupe === undefined || places.some(({ capabilities }) => capabilities.dedupe)) return [];
+function asked({ name, dedupe }: MessageType, can: Engine['capabilities']): Finding[] {
+  if (dedupe === undefined || can.dedupe) return [];
   return refused(
     `${name} has dedupe, and neither the engine nor a store remembers what was published: ` +
       'give the configuration a store that does',
@@ -63,13 +64,10 @@ function lasting({ capabilities }: Engine<unknown>): Finding[] {
 /** Facts that survive less than the messages that wait for them. */
 function forgetting(
   messages: readonly MessageType[],
-  { capabilities }: Engine<unknown>,
-  store: Engine<unknown> | undefined,
+  { survives, factsSurvive }: Engine['capabilities'],
 ): Finding[] {
-  const { survives, factsSurvive, atomicSettle } = capabilities;
-  const isKeptApart = store?.capabilities.keepsFacts === true && !atomicSettle;
   const waiting = messages.find(({ waitFor }) => waitFor !== undefined);
-  if (waiting === undefined || isKeptApart) return [];
+  if (waiting === undefined) return [];
   if (survives !== 'power-loss' || factsSurvive === 'power-loss') return [];
   const sentence = `a power loss may take the last facts, and ${waiting.name} waits for some`;
   return warning(`${sentence}; a store keeps them`);
@@ -106,7 +104,10 @@ function standing(one: SubscriptionView): Finding[] {
   const isIdle = consumers === 0 && stats.depth > 0;
   return [
     ...(isIdle
-      ? warning(`${name} holds ${stats.depth} and has no worker: start a process that consumes it`)
+      ? warning(
+          `${name} holds ${stats.depth} and has no worker: start a process that consumes it, ` +
+            `or forget it with bus.unsubscribe('${name}')`,
+        )
       : []),
     ...(paused
       ? warning(`${name} is paused: it delivers nothing until bus.subscriptions.resume('${name}')`)

@@ -21,7 +21,8 @@ const told: { readonly [Of in Name]: (value: Capabilities[Of]) => string } = {
   lease: (end) =>
     end === 'timed'
       ? 'What a process had in hand goes to others a while (its lease) after it was last heard of.'
-      : 'What a process had in hand goes to others once its connection ends.',
+      : 'What a process had in hand goes to others once its connection ends; which of it ended ' +
+        'the process is not known at once.',
   fencing: either(
     'A process that stood still for too long can finish nothing that others have by now.',
     'A process that stood still for too long may act on what others have by now: use an inbox.',
@@ -40,7 +41,8 @@ const told: { readonly [Of in Name]: (value: Capabilities[Of]) => string } = {
   ),
   transactions: either(
     'A publish can be part of a transaction of your own.',
-    'A publish can be part of a transaction of your own only where there is a store.',
+    'Without a store no publish is part of a transaction of your own: a crash between the two ' +
+      'keeps only one of them, and messages are not in the order of the commits.',
   ),
   keepsFacts: either(
     'As a store it also keeps the facts that messages of another engine wait for.',
@@ -71,7 +73,7 @@ function either(yes: string, no: string): (can: boolean) => string {
   return (can) => (can ? yes : no);
 }
 
-/** A sentence for each thing that an engine can do or not. */
+/** A sentence for each thing that an engine, with its store, can do or not. */
 export function sentencesOf(capabilities: Capabilities): ReadonlyMap<Name, string> {
   const names = Object.keys(told) as Name[];
   return new Map(names.map((name) => [name, sentenceOf(name, capabilities)]));
@@ -100,7 +102,7 @@ export const promisesInWords: Readonly<Record<PromiseId, string>> = {
 };
 
 interface PromiseOfStore {
-  readonly needs: 'dedupe' | 'coordination';
+  readonly needs: 'dedupe' | 'transactions' | 'coordination';
   readonly withStore: string;
   readonly without: string;
 }
@@ -111,6 +113,11 @@ export const promisesOfStores: Readonly<Record<string, PromiseOfStore>> = {
     needs: 'dedupe',
     withStore: 'yes, by the store',
     without: 'no, it would be stored twice; a store remembers it',
+  },
+  G4: {
+    needs: 'transactions',
+    withStore: 'yes, by the store',
+    without: 'no, without a store an inbox is refused',
   },
   G13: {
     needs: 'coordination',

@@ -134,7 +134,10 @@ const cases: readonly Case[] = [
   {
     title: 'a subscription that holds messages and has no worker',
     subscription: { consumers: 0, stats: { ...stats, depth: 3 } },
-    finds: ['warning: ledger holds 3 and has no worker'],
+    finds: [
+      'warning: ledger holds 3 and has no worker: start a process that consumes it, ' +
+        "or forget it with bus.unsubscribe('ledger')",
+    ],
   },
   {
     title: 'what the engine refused of the outbox',
@@ -201,26 +204,32 @@ describe('as a process', () => {
       name: 'alone',
       rest: '',
       G2: 'no, it would be stored twice; a store remembers it',
+      G4: 'no, without a store an inbox is refused',
+      G5: 'yes, but see #',
       G13: 'no, without a store bus.lock and bus.cache are refused',
     },
     {
       name: 'stored',
       rest: `store: sqlite('malote.db')`,
       G2: 'yes, by the store',
+      G4: 'yes, by the store',
+      G5: 'yes',
       G13: 'yes, by the store',
     },
-  ])('what takes a store is a plain yes or no: $name', async ({ name, rest, G2, G13 }) => {
+  ])('what takes a store is a plain yes or no: $name', async ({ name, rest, ...expected }) => {
     const cwd = projectIn(folder, name, exporting(poor, rest));
     await started(cwd);
 
     const { stdout, stderr } = await malote(['doctor'], { cwd });
 
-    const answers = [...stdout.matchAll(/^ {2}(G2|G13) +[^:]*: (.*)$/gm)];
+    const answers = [...stdout.matchAll(/^ {2}(G2|G4|G5|G13) +[^:]*: (.*)$/gm)];
     assert.deepEqual(
-      answers.map(([, , answer]) => answer),
-      [G2, G13],
+      answers.map(([, , answer = '']) => answer.replace(/\d+/, '#')),
+      Object.values(expected),
       stderr,
     );
+    const lacks = /^ +\d+ Without a store no publish is part of a transaction/m.test(stdout);
+    assert.equal(lacks, rest === '');
   });
 
   test('what it found stands at the end, behind how much it is', async () => {

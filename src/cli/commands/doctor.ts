@@ -7,11 +7,14 @@ import type { Engine } from '../../index.ts';
 import type { Command } from '../command.ts';
 import { type Finding, findingsOf } from '../findings.ts';
 import { notPromisedYet, promisesInWords, promisesOfStores, sentencesOf } from '../in-words.ts';
+import { together } from '../together.ts';
+
+type Capabilities = Engine['capabilities'];
 
 interface Place {
   readonly name: string;
   readonly address: string;
-  readonly capabilities: Engine['capabilities'];
+  readonly capabilities: Capabilities;
 }
 
 interface Promised {
@@ -46,7 +49,7 @@ export const doctor: Command = {
       promises: await promisesOf(engine),
       findings: [...(await engine.examine()), ...findingsOf(config, { subscriptions, outbox })],
     };
-    const limits = await limitsOf(engine);
+    const limits = await limitsOf(together(engine, store));
     await output.data(report, () => lines(report, limits));
     const broken = report.findings.filter(({ level }) => level === 'refused');
     for (const { sentence } of broken) output.words(`refused: ${sentence}`);
@@ -71,28 +74,30 @@ async function promisesOf({ capabilities }: Engine<unknown>): Promise<readonly P
   });
 }
 
-type Limits = ReadonlyMap<string, ReadonlySet<keyof Engine['capabilities']>>;
+type Limits = ReadonlyMap<string, ReadonlySet<keyof Capabilities>>;
 
 /** What stands against each promise where it is not kept in full. */
-async function limitsOf({ capabilities }: Engine<unknown>): Promise<Limits> {
+async function limitsOf(capabilities: Capabilities): Promise<Limits> {
   const { conformance } = await import('../../testing/conformance/suite.ts');
   const { lackedBy } = await import('../../testing/conformance/case.ts');
-  const limits = new Map<string, Set<keyof Engine['capabilities']>>();
+  const limits = new Map<string, Set<keyof Capabilities>>();
   for (const one of conformance) {
     const lacking = lackedBy(one, capabilities);
     // What is said of partitions takes nothing from an engine that has none, or nothing else.
     if (lacking === null || lacking === 'delivery') continue;
+    // Who can join no transaction may lose what belongs to one, and its order; no more than that.
+    if (lacking === 'transactions' && one.promise !== 'G1' && one.promise !== 'G5') continue;
     limits.set(one.promise, (limits.get(one.promise) ?? new Set()).add(lacking));
   }
   return limits;
 }
 
 function lines({ engine, store, findings }: Report, limits: Limits): string[] {
-  const sentences = sentencesOf(engine.capabilities);
+  const sentences = sentencesOf(together(engine, store));
   return [
     `engine ${engine.name}, ${engine.address}`,
-    ...[...sentences.values()].map((one, at) => `  ${String(at + 1).padStart(2)} ${one}`),
     ...(store === null ? [] : [`store ${store.name}, ${store.address}`]),
+    ...[...sentences.values()].map((one, at) => `  ${String(at + 1).padStart(2)} ${one}`),
     'what malote promises with this engine (docs/guarantees.md has all of it)',
     ...Object.entries(answersOf({ engine, store, limits, names: [...sentences.keys()] }))
       .toSorted(([a], [b]) => Number(a.slice(1)) - Number(b.slice(1)))
@@ -124,7 +129,7 @@ function plural(count: number): string {
 interface Asked extends Pick<Report, 'engine' | 'store'> {
   readonly limits: Limits;
   /** Of what an engine can or cannot do, in the order of the sentences. */
-  readonly names: readonly (keyof Engine['capabilities'])[];
+  readonly names: readonly (keyof Capabilities)[];
 }
 
 /** To each promise whether it is kept, by its number. */

@@ -7,7 +7,7 @@ import { time } from '../output.ts';
 
 export const messagesShow: Command = {
   words: ['messages', 'show'],
-  about: 'the life of a message',
+  about: 'the life of a message (not on RabbitMQ)',
   operands: [{ name: 'ID', about: 'the id of a message' }],
   options: {},
   examples: ['messages show p-1'],

@@ -32,7 +32,7 @@ export const leases: readonly ConformanceCase[] = [
     id: 'lease-fenced',
     promise: 'G6',
     title: 'a settlement under a lost lease changes nothing, and says so',
-    needs: { lease: 'timed', fencing: true },
+    needs: { fencing: true, lease: 'timed' },
     async run(harness) {
       const stalled = await harness.start();
       await stalled.connection.publish(...messages('k', ['m']), ...messages(null, ['n']));
@@ -58,7 +58,7 @@ export const leases: readonly ConformanceCase[] = [
     id: 'lease-fenced-effects',
     promise: 'G6',
     title: 'what an acknowledgement under a lost lease publishes and opens does not happen',
-    needs: { lease: 'timed', fencing: true },
+    needs: { fencing: true, lease: 'timed' },
     async run(harness) {
       const stalled = await harness.start();
       await stalled.connection.publish({ id: 'm', key: 'k' });
@@ -83,7 +83,7 @@ export const leases: readonly ConformanceCase[] = [
     id: 'lease-lost-is-told',
     promise: 'G6',
     title: 'a process that stood still too long is told which leases it lost',
-    needs: { lease: 'timed', fencing: true },
+    needs: { fencing: true, lease: 'timed' },
     async run(harness) {
       const { connection: stalled, consumer } = await harness.start();
       await stalled.publish(...messages('k', ['m']), ...messages(null, ['n']));
