@@ -39,8 +39,8 @@ export type Question =
 
 export function storeOf(looking: Looking): Store {
   return {
-    get: () => Promise.reject(cannotFind('messages.get')),
-    cancel: () => Promise.reject(cannotFind('messages.cancel')),
+    get: () => Promise.reject(cannotFind('messages.get', lookInstead)),
+    cancel: () => Promise.reject(cannotFind('messages.cancel', cancelInstead)),
     dead: (query) =>
       againIfCut(() =>
         seeing(looking, 'looking at dead letters', async () => {
@@ -93,11 +93,12 @@ async function againIfCut<Answer>(look: () => Promise<Answer>): Promise<Answer> 
   }
 }
 
-function cannotFind(call: string): MaloteError {
-  return new MaloteError(
-    'CAPABILITY_MISSING',
-    `${call} needs an engine that can find a message by its id; a RabbitMQ queue cannot`,
-  );
+const lookInstead = 'list what waits or is dead with bus.waiting.list() and bus.dead.list()';
+const cancelInstead = 'let its handler look whether it is still wanted';
+
+function cannotFind(call: string, cure: string): MaloteError {
+  const needed = `${call} needs an engine that can find a message by its id`;
+  return new MaloteError('CAPABILITY_MISSING', `${needed}; a RabbitMQ queue cannot: ${cure}`);
 }
 
 /** Answers what another session, or this one, asks. */
