@@ -227,6 +227,18 @@ export function deadlineOf(table: LaneTable, entry: Entry): number {
   return (entry.story?.waitsSince ?? entry.acceptedAt) + table.settings.waitingDeadlineMs;
 }
 
+/** What waits already is due by the new deadline. */
+export function changeSettings(table: LaneTable, settings: LaneTable['settings']): void {
+  const isSame = settings.waitingDeadlineMs === table.settings.waitingDeadlineMs;
+  table.settings = settings;
+  if (isSame) return;
+  for (const lane of table.due.items.filter(({ state }) => state === 'waiting')) {
+    heapRemove(table.due, lane);
+    lane.at = deadlineOf(table, lane.head!);
+    heapPush(table.due, lane);
+  }
+}
+
 export function forget(table: LaneTable, entry: Entry): void {
   table.byTag.delete(entry.tag);
   forgetName(table, entry);

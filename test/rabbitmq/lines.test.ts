@@ -1,14 +1,17 @@
 /** The connections of a process: how they are called, how many channels, and what goes silent. */
 import assert from 'node:assert/strict';
-import { type Bus, createBus, message } from 'malote';
+import { type Bus, createBus, dependency, message } from 'malote';
 import { rabbitmq } from 'malote/rabbitmq';
 import { onTestFinished, test } from 'vitest';
 import { startProxy } from '../support/proxy.ts';
 import { listenTo } from '../support/transitions.ts';
+import { behind } from './behind.ts';
 import { overRabbitmq } from './over-rabbitmq.ts';
 
 const timeout = 60_000;
 const Counted = message<{ number: number }>('counted', { orderBy: () => 'all' });
+const fact = dependency('fact');
+const Waiting = message<string>('waits', { waitFor: (id) => [fact(id)] });
 const channelMax = 64;
 
 overRabbitmq(
@@ -112,6 +115,31 @@ overRabbitmq(
         await muted;
       },
     );
+
+    test('what waits with others is listed over the next connection as well', {
+      timeout,
+    }, async () => {
+      const asking = Buffer.from('"kind":"question"');
+      const one = await behind(server(), { which: 1, call: asking, fate: 'lost' });
+      const engine = rabbitmq(server().url, { namespace: one.namespace, partitions: 2 });
+      const holder = createBus({ engine, name: 'holder', logger: false, handleSignals: false });
+      const told = listenTo('holder');
+      onTestFinished(async () => {
+        await one.bus.stop();
+        await holder.stop();
+      });
+      holder.consume(Waiting, { name: 'waits' }, () => undefined);
+      await holder.start();
+      await holder.publish(Waiting, 'never');
+      await told.count('waiting', 1);
+      await one.bus.subscribe('others', Counted);
+
+      const cut = new Promise<void>((resolve) => one.arm(resolve));
+      const { items } = await one.bus.waiting.list();
+      await cut;
+
+      assert.equal(items.length, 1);
+    });
 
     test('partitions that need more channels than a connection has are refused', {
       timeout,

@@ -26,6 +26,13 @@ overRabbitmq((server) => {
     assert.deepEqual(idsOf(came).toSorted(), ids.toSorted());
   }
 
+  /** The connections that consume in the namespace of the case. */
+  async function consuming(): Promise<readonly string[]> {
+    const listed = await server().ctl('list_connections', '--silent', 'pid', 'client_properties');
+    const own = listed.split('\n').filter((line) => line.includes(`"${all.namespace} consume`));
+    return own.map((line) => line.split('\t')[0]!);
+  }
+
   const cases: readonly ConformanceCase[] = [
     {
       id: 'stopped-while-it-begins',
@@ -59,15 +66,10 @@ overRabbitmq((server) => {
         await harness.quiet();
         consumer.stop();
         await harness.quiet();
-        const listed = await server().ctl(
-          'list_connections',
-          '--silent',
-          'pid',
-          'client_properties',
-        );
-        const own = listed.split('\n').filter((line) => line.includes(`"${all.namespace} consume`));
-        for (const line of own)
-          await server().ctl('close_connection', line.split('\t')[0]!, 'gone');
+        const [pid] = await consuming();
+        await server().ctl('close_connection', pid!, 'gone');
+        while ((await consuming()).filter((other) => other !== pid).length === 0) await pause(20);
+        await harness.quiet();
         await othersAreGivenAll(harness);
       },
     },

@@ -17,7 +17,7 @@ import {
   type Step,
 } from '../../transport/lane-table.ts';
 import { forwardOne, type Stopped } from '../../transport/forward.ts';
-import { push } from '../../transport/lane-table-lanes.ts';
+import { changeSettings, push } from '../../transport/lane-table-lanes.ts';
 import { entriesNamed } from '../../transport/lane-table-names.ts';
 import { endLeases } from '../../transport/lane-table-settle.ts';
 import { wake } from '../../transport/lane-table-wake.ts';
@@ -257,7 +257,7 @@ export function subscribeAll(
   checkUnchanged(server.catalog, specifications);
   const members = specifications.map((spec) => {
     const served = server.catalog.byName.get(spec.name) ?? createServed(server, spec);
-    served.table.settings = spec;
+    changeSettings(served.table, spec);
     file(server.catalog, served, spec);
     return served;
   });

@@ -1,7 +1,7 @@
 /** What the broker may ask of a member: to take, to let go, and to answer those who look. */
 
 import { endLeases } from '../../transport/lane-table-settle.ts';
-import { remove } from '../../transport/lane-table-lanes.ts';
+import { changeSettings, remove } from '../../transport/lane-table-lanes.ts';
 import { entriesNamed } from '../../transport/lane-table-names.ts';
 import type { CancelOutcome } from '../../transport/store.ts';
 import type { Lease } from '../../transport/transport.ts';
@@ -55,7 +55,7 @@ export function createMember(
 
 function applyChange({ holds, subscription, context }: PartitionMember): void {
   for (const hold of holds.values()) {
-    hold.table.settings = subscription.spec;
+    changeSettings(hold.table, subscription.spec);
     hold.table.paused = subscription.isPaused || hold.isDraining;
   }
   context.look();

@@ -4,6 +4,7 @@
  */
 
 import { systemClock } from '../../clock.ts';
+import { changeSettings } from '../../transport/lane-table-lanes.ts';
 import { createChannels } from './channels.ts';
 import type { Context, Consumer, Hold, Member } from './hold.ts';
 import { openIngress } from './ingress.ts';
@@ -294,7 +295,7 @@ function releaseAll({ member }: State): void {
 function change(member: Member, registered: Registered): void {
   member.registered = registered;
   for (const { table, partition } of member.holds) {
-    table.settings = registered.spec;
+    changeSettings(table, registered.spec);
     table.paused = registered.isPaused || partition?.state === 'releasing';
   }
   member.context.look();
