@@ -122,6 +122,8 @@ function consume(session: Session, { subscription, demand, sink }: Consuming): C
       look();
     },
     stop() {
+      // By then others may consume what it has left.
+      if (consumer.stopped) return;
       consumer.stopped = true;
       consumer.credit = 0;
       if (session.isOpen && [...consumers].every(({ stopped }) => stopped)) membership()?.leave();
