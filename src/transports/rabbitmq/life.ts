@@ -16,6 +16,7 @@ import { startTail } from './tail.ts';
 import { declareLater, declareNamespace } from './topology.ts';
 import { startWork, type Work } from './work.ts';
 
+const mostDoublings = 4;
 const atFirst = { work: null, starting: null, finishing: null } as const;
 
 export async function begin(session: Session, wire: Wire): Promise<void> {
@@ -157,15 +158,17 @@ function subscriptionChanged(session: Session, now: Registered): void {
  * A change that is not over a lease after its beginning was heard of is finished here: its process
  * has died, or another one that finishes it will have done so by then.
  */
-function armFinishing(session: Session, life: Life): void {
+function armFinishing(session: Session, life: Life, failures = 0): void {
   if (life.finishing !== null || life.registry.unfinished.size === 0) return;
   const { clock, leaseMs, random } = session.host;
   const finish = async (): Promise<void> => {
     if (session.life === life) await finishAll(subscribingBy(session, life));
     life.finishing = null;
-    if (session.life === life) armFinishing(session, life);
+    // What is refused, as too much is kept for it, is looked at less and less often.
+    if (session.life === life) armFinishing(session, life, Math.min(failures + 1, mostDoublings));
   };
-  life.finishing = clock.setTimer(() => void finish(), leaseMs * (1 + random() / 2)).unref();
+  const afterMs = leaseMs * 2 ** failures * (1 + random() / 2);
+  life.finishing = clock.setTimer(() => void finish(), afterMs).unref();
 }
 
 export async function startAll(session: Session): Promise<void> {
