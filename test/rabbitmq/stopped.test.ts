@@ -1,13 +1,14 @@
 /**
  * A process whose consumers have stopped has no part in their subscription, whenever they did: it
- * reads nothing that others could handle, not over a later connection either.
+ * reads nothing that others could handle, not over a later connection either. Once one is back, it
+ * has all of it again.
  */
 import assert from 'node:assert/strict';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { ConformanceCase } from 'malote/testing';
 import { drain } from '../../src/testing/conformance/flow.ts';
 import type { Harness } from '../../src/testing/conformance/harness.ts';
-import { idsOf, numbered } from '../../src/testing/conformance/settlements.ts';
+import { ack, idsOf, messages, numbered } from '../../src/testing/conformance/settlements.ts';
 import { runCases } from './engine-cases.ts';
 import { namespaces } from './namespace.ts';
 import { overRabbitmq } from './over-rabbitmq.ts';
@@ -53,6 +54,25 @@ overRabbitmq((server) => {
           beside.stop();
         }
         await othersAreGivenAll(harness);
+      },
+    },
+    {
+      id: 'stopped-and-back',
+      promise: 'G10',
+      title: 'who comes back while an old delivery is at work is given the other keys at once',
+      needs: {},
+      async run(harness) {
+        const { connection, consumer } = await harness.start();
+        await connection.publish(...messages('a', ['old']));
+        const old = await consumer.one();
+        consumer.stop();
+        const again = connection.consume();
+        const ids = numbered('m', total);
+        await connection.publish(...ids.map((id) => ({ id, key: id })));
+
+        const came = await again.receive(total);
+        await connection.settled(ack(old), ...came.map((one) => ack(one)));
+        assert.deepEqual(idsOf(came).toSorted(), ids.toSorted());
       },
     },
     {

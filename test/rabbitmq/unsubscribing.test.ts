@@ -86,26 +86,6 @@ overRabbitmq((server) => {
     },
   );
 
-  test('a subscribe that its process died amid is finished by another one', async () => {
-    const written = Buffer.from('"state":"subscribed"');
-    const one = await behind(server(), { which: 1, call: written, fate: 'lost' });
-    const other = busOf(server().url, one.namespace);
-    one.arm(() => void one.proxy.close());
-    const code = await one.bus.subscribe('notes', Note).then(String, codeOf);
-    assert.match(code, /^(INDETERMINATE|ENGINE_UNREACHABLE)$/);
-    await one.bus.stop();
-
-    await other.publish(Note, { n: 1 });
-    while ((await other.subscriptions.list()).length === 0) await pause(20);
-
-    const handled = new Promise<number>((resolve) => {
-      other.consume(Note, { name: 'notes' }, ({ data }) => resolve(data.n));
-    });
-    await other.start();
-    assert.equal(await handled, 1);
-    assert.equal(await other.unsubscribe('notes'), true);
-  });
-
   test('the registry is deleted, and the connection ends while it is written anew', async () => {
     const written = Buffer.from('{"name":"notes"');
     const { bus, namespace, arm } = await behind(server(), {

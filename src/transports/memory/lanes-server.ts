@@ -272,8 +272,8 @@ export function subscribeAll(
     }
     if (kept.length === 0) continue;
     server.notify({ kind: 'adopted', subscription: spec.name, messages: kept.length });
-    alert(served);
   }
+  for (const served of members) alert(served);
   for (const one of adopted) dropKept(server.catalog, one);
 }
 

@@ -11,7 +11,7 @@ import { lifeOf, membersOf, subscribingBy, type Life, type Session } from './ses
 import { consumerTimeoutIn, cutOff } from './failures.ts';
 import { largestWindow } from './shared-window.ts';
 import { answer, askHeld, heldOf, type Question } from './store.ts';
-import { finishAll, restore, rewrite } from './subscribe.ts';
+import { finishLeaving, restore, rewrite } from './subscribe.ts';
 import { startTail } from './tail.ts';
 import { declareLater, declareNamespace } from './topology.ts';
 import { startWork, type Work } from './work.ts';
@@ -128,10 +128,10 @@ export function endLife(session: Session): void {
   session.life = null;
   session.later = null;
   if (life === null) return;
-  const { byName, unfinished, knows } = life.registry;
+  const { byName, knows } = life.registry;
   // A life that ends while it writes the registry anew has not heard of what it did not write.
   const unsaid = session.lastKnown.filter(({ name }) => !knows(name));
-  session.lastKnown = [...byName.values(), ...unfinished.values(), ...unsaid];
+  session.lastKnown = [...byName.values(), ...unsaid];
   life.finishing?.cancel();
   life.tail.end(cutOff());
 }
@@ -155,16 +155,16 @@ function subscriptionChanged(session: Session, now: Registered): void {
 }
 
 /**
- * A change that is not over a lease after its beginning was heard of is finished here: its process
- * has died, or another one that finishes it will have done so by then.
+ * An unsubscribe that is not over a lease after its beginning was heard of is finished here: its
+ * process has died, or another one that finishes it will have done so by then.
  */
 function armFinishing(session: Session, life: Life, failures = 0): void {
-  if (life.finishing !== null || life.registry.unfinished.size === 0) return;
+  if (life.finishing !== null || life.registry.leaving.size === 0) return;
   const { clock, leaseMs, random } = session.host;
   const finish = async (): Promise<void> => {
-    if (session.life === life) await finishAll(subscribingBy(session, life));
+    if (session.life === life) await finishLeaving(subscribingBy(session, life));
     life.finishing = null;
-    // What is refused, as too much is kept for it, is looked at less and less often.
+    // What cannot be deleted is tried less and less often.
     if (session.life === life) armFinishing(session, life, Math.min(failures + 1, mostDoublings));
   };
   const afterMs = leaseMs * 2 ** failures * (1 + random() / 2);

@@ -89,6 +89,7 @@ export function join(
     comeBack() {
       if (!member.isLeaving || member.isForgotten) return;
       member.isLeaving = false;
+      for (const hold of member.holds) keep(hold);
       state.entering = state.entering.then(() => enter(state));
     },
     leave: () => leave(state),
@@ -230,6 +231,13 @@ function rebalance(state: State): void {
   const owned = taken(state).toSorted((a, b) => b.partition!.epoch - a.partition!.epoch);
   for (const hold of owned.slice(shareOf(state))) release(hold);
   state.member.context.look();
+}
+
+/** What was about to be let go, and is not yet: whoever has come back goes on with it. */
+function keep({ partition, table, member }: Hold): void {
+  if (partition?.state !== 'releasing') return;
+  partition.state = 'owned';
+  table.paused = member.registered.isPaused;
 }
 
 function release(hold: Hold): void {

@@ -60,7 +60,8 @@ async function unsubscribing(session: Session, name: string): Promise<boolean> {
   let first: string | null = null;
   try {
     await by.tail.sync();
-    first = by.registry.byName.get(name)?.generation ?? null;
+    const { byName, leaving } = by.registry;
+    first = (byName.get(name) ?? leaving.get(name))?.generation ?? null;
     return await unsubscribe(by, name);
   } catch (error) {
     if (by.wire.isOpen) throw error;

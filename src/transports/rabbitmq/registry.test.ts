@@ -37,7 +37,30 @@ test.each(['leaving', 'gone'] as const)('that the one before is %s', (state) => 
   const leaving = registryAfter(subscribed, { ...subscribed, state: 'leaving' }, late);
 
   assert.deepEqual([...there.byName.keys()], ['notes']);
-  assert.equal(leaving.unfinished.get('notes')?.generation, 'second');
+  assert.equal(leaving.leaving.get('notes')?.generation, 'second');
+});
+
+test.each(['subscribed', 'leaving'] as const)(
+  '%s, of what is gone, nor brings it back',
+  (state) => {
+    const gone = { ...subscribed, state: 'gone' } as const;
+
+    const registry = registryAfter(subscribed, gone, { ...subscribed, state });
+
+    assert.deepEqual([registry.byName.size, registry.leaving.size], [0, 0]);
+  },
+);
+
+test('nor that it is there, of what is leaving', () => {
+  const leaving = { ...subscribed, state: 'leaving' } as const;
+
+  assert.deepEqual([...registryAfter(subscribed, leaving, subscribed).leaving.keys()], ['notes']);
+});
+
+test('nor that the one before is there', () => {
+  const before = { ...subscribed, generation: 'first' };
+
+  assert.equal(registryAfter(subscribed, before).byName.get('notes')?.generation, 'second');
 });
 
 test('a topic leads to a subscription until that is gone', () => {

@@ -12,10 +12,10 @@ export interface SubscriptionRecord {
   readonly name: string;
   readonly spec: SubscriptionSpec;
   /**
-   * `coming`: what it has on the server is being made; `leaving`: it was unsubscribed, nobody
-   * consumes it any more, and what it has is about to be deleted; `gone`: that is done.
+   * `leaving`: it was unsubscribed, nobody consumes it any more, and what it has on the server is
+   * about to be deleted; `gone`: that is done.
    */
-  readonly state: 'coming' | 'subscribed' | 'leaving' | 'gone';
+  readonly state: 'subscribed' | 'leaving' | 'gone';
   readonly isPaused: boolean;
   readonly partitions: number;
   /** Another one of the same name, after an unsubscribe, has another number. */
@@ -29,11 +29,10 @@ export interface Registered extends SubscriptionRecord {
 export interface Registry {
   readonly byName: ReadonlyMap<string, Registered>;
   readonly byTopic: ReadonlyMap<string, readonly Registered[]>;
-  /** What is coming or leaving. */
-  readonly unfinished: ReadonlyMap<string, Registered>;
+  readonly leaving: ReadonlyMap<string, Registered>;
   /** Into how many partitions keys are divided. */
   readonly partitions: number;
-  /** Whether a topic leads to a subscription, and be it one that is coming or leaving. */
+  /** Whether a topic leads to a subscription, and be it one that is leaving. */
   isLed(topic: string): boolean;
   /** Whether the stream says anything of that name, and be it that it was unsubscribed. */
   knows(name: string): boolean;
@@ -48,15 +47,29 @@ export interface RegistryOptions {
 
 export function createRegistry({ names, partitions, changed }: RegistryOptions): Registry {
   const byName = new Map<string, Registered>();
-  const unfinished = new Map<string, Registered>();
+  const leaving = new Map<string, Registered>();
+  /** Generations. */
+  const gone = new Set<string>();
   const said = new Set<string>();
   let byTopic: Map<string, Registered[]> | null = null;
   let divided = partitions;
   let isFirst = true;
   const led = (): Map<string, Registered[]> => (byTopic ??= index(byName.values()));
+  /**
+   * Written over another connection than the lock was held by, a record may come when more has
+   * been written: it takes nothing back, and says nothing of another one of its name.
+   */
+  const isLate = ({ name, state, generation }: SubscriptionRecord): boolean => {
+    const [there, struck] = [byName.get(name), leaving.get(name)];
+    if (gone.has(generation)) return true;
+    if (state === 'gone') gone.add(generation);
+    if (there !== undefined) return there.generation !== generation;
+    if (struck === undefined) return false;
+    return (struck.generation === generation) === (state === 'subscribed');
+  };
   return {
     byName,
-    unfinished,
+    leaving,
     get byTopic() {
       return led();
     },
@@ -65,27 +78,24 @@ export function createRegistry({ names, partitions, changed }: RegistryOptions):
     },
     isLed(topic) {
       return (
-        led().has(topic) || [...unfinished.values()].some(({ spec }) => spec.topics.includes(topic))
+        led().has(topic) || [...leaving.values()].some(({ spec }) => spec.topics.includes(topic))
       );
     },
     knows: (name) => said.has(name),
     read(entry) {
       const written = entry as SubscriptionRecord | null;
       if (written === null || typeof written.name !== 'string') return;
-      const { name, state, generation, partitions: into } = written;
+      const { name, state, partitions: into } = written;
       if (isFirst) divided = into;
       isFirst = false;
       said.add(name);
+      if (isLate(written)) return;
       byTopic = null;
-      const before = byName.get(name) ?? unfinished.get(name);
-      // Written late, over another connection than the lock was held by: a new one has come since.
-      const isOther = before !== undefined && before.generation !== generation;
-      if ((state === 'leaving' || state === 'gone') && isOther) return;
       const registered = { ...written, queues: subscriptionNames(names, name, into) };
-      unfinished.delete(name);
+      leaving.delete(name);
       if (state === 'subscribed') byName.set(name, registered);
       else byName.delete(name);
-      if (state === 'coming' || state === 'leaving') unfinished.set(name, registered);
+      if (state === 'leaving') leaving.set(name, registered);
       changed(registered);
     },
   };

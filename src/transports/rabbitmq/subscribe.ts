@@ -6,8 +6,7 @@
  * given what was kept before its new topics lead there.
  *
  * One that goes is struck off first, so that nobody consumes any more, then deleted from the
- * server. The beginning of either is written down as well as its end: where the process dies in
- * between, another one finishes it.
+ * server, and that is written down too: where the process dies in between, another one finishes it.
  */
 
 import { checkUnchanged } from '../../transport/subscription-change.ts';
@@ -69,8 +68,8 @@ async function change(by: Subscribing, specifications: readonly SubscriptionSpec
   const atWork = adopting.filter((one) => !one.isNew);
   if (atWork.length > 0) await adopt(by, atWork);
   const changed = specifications.filter((spec) => !isStored(by.registry, spec));
-  const registered: Registered[] = [];
-  for (const spec of changed) registered.push(await prepare(by, spec));
+  const registered = changed.map((spec) => registeredOf(by, spec));
+  for (const one of registered) await prepare(by, one);
   if (adopting.length > 0) await adopt(by, adopting);
   for (const one of registered) await record(by.tail, one);
 }
@@ -97,33 +96,27 @@ export async function unsubscribe(
   only: string | null = null,
 ): Promise<boolean> {
   return await changing(by, async () => {
-    const { byName, unfinished } = by.registry;
-    const known = byName.get(name) ?? unfinished.get(name);
+    const { byName, leaving } = by.registry;
+    const known = byName.get(name) ?? leaving.get(name);
     if (known === undefined) return only !== null;
     if (only !== null && known.generation !== only) return true;
-    if (known.state !== 'leaving') await record(by.tail, { ...known, state: 'leaving' });
+    if (known.state === 'subscribed') await record(by.tail, { ...known, state: 'leaving' });
     await remove(by, name);
     return true;
   });
 }
 
-/** Finishes what a process died amid; what cannot be finished is left for the next time. */
-export async function finishAll(by: Subscribing): Promise<void> {
-  for (const name of [...by.registry.unfinished.keys()]) {
-    await changing(by, () => finish(by, name)).catch(() => undefined);
+/** Finishes what others died amid; what cannot be finished now is left for the next time. */
+export async function finishLeaving(by: Subscribing): Promise<void> {
+  for (const name of [...by.registry.leaving.keys()]) {
+    await changing(by, () => remove(by, name), 0).catch(() => undefined);
   }
-}
-
-async function finish(by: Subscribing, name: string): Promise<void> {
-  const unfinished = by.registry.unfinished.get(name);
-  if (unfinished?.state === 'coming') await change(by, [unfinished.spec]);
-  else await remove(by, name);
 }
 
 /** Deletes one that is leaving. */
 async function remove({ wire, tail, registry, left }: Subscribing, name: string): Promise<void> {
-  const leaving = registry.unfinished.get(name);
-  if (leaving?.state !== 'leaving') return;
+  const leaving = registry.leaving.get(name);
+  if (leaving === undefined) return;
   // The server may fail with a consumer that comes to a queue while that is deleted.
   await left(name);
   await unused(wire.model, leaving.queues);
@@ -195,12 +188,16 @@ export async function setPaused(
   });
 }
 
-async function changing<Answer>(by: Subscribing, work: () => Promise<Answer>): Promise<Answer> {
-  const { wire, names, host, tail } = by;
+async function changing<Answer>(
+  by: Subscribing,
+  work: () => Promise<Answer>,
+  waitMs = by.host.leaseMs,
+): Promise<Answer> {
+  const { wire, names, tail } = by;
   return await locked(wire.model, {
     lock: names.lock,
     what: 'the registry of subscriptions',
-    waitMs: host.leaseMs,
+    waitMs,
     async work() {
       await tail.sync();
       return await work();
@@ -209,7 +206,7 @@ async function changing<Answer>(by: Subscribing, work: () => Promise<Answer>): P
 }
 
 function registeredOf({ registry, names, host }: Subscribing, spec: SubscriptionSpec): Registered {
-  const before = registry.byName.get(spec.name) ?? comingOf(registry, spec.name);
+  const before = registry.byName.get(spec.name);
   const partitions = before?.partitions ?? registry.partitions;
   return {
     name: spec.name,
@@ -222,30 +219,15 @@ function registeredOf({ registry, names, host }: Subscribing, spec: Subscription
   };
 }
 
-/** One that a process died amid: it goes on as the same, with what has come for it. */
-function comingOf({ unfinished }: Registry, name: string): Registered | undefined {
-  const found = unfinished.get(name);
-  return found?.state === 'coming' ? found : undefined;
-}
-
-/** Leads its topics to it, and answers how it is to be written down. */
-async function prepare(by: Subscribing, spec: SubscriptionSpec): Promise<Registered> {
-  const { wire, settings, names, registry, host, publisher, tail } = by;
-  const { name } = spec;
+async function prepare(by: Subscribing, registered: Registered): Promise<void> {
+  const { wire, settings, names, registry, host, publisher } = by;
+  const { name, spec, queues } = registered;
+  const before = registry.byName.get(name)?.spec ?? null;
   await remove(by, name);
-  const registered = registeredOf(by, spec);
-  const { queues } = registered;
-  const before = registry.byName.get(name) ?? comingOf(registry, name);
-  if (before?.state !== 'subscribed') await record(tail, { ...registered, state: 'coming' });
   await declareSubscription(wire.model, settings, queues);
-  if (before?.state !== 'subscribed') {
+  if (before === null) {
     const note = { kind: 'token', epoch: 0, by: 'nobody' } as const;
     await publisher.send(...queues.side.map((queue) => recordOf(queue, note, host.newId())));
   }
-  await bind(wire.model, names, {
-    of: queues,
-    spec: registered.spec,
-    before: before?.spec ?? null,
-  });
-  return registered;
+  await bind(wire.model, names, { of: queues, spec, before });
 }

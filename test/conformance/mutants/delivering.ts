@@ -56,7 +56,7 @@ export const deliveringMutants: readonly Mutant[] = [
   },
   {
     name: 'a stop is not heard',
-    caughtBy: ['deliver-after-stop'],
+    caughtBy: ['deliver-after-stop', 'deliver-beside-stopped'],
     plant: (sound) => ({
       consume: (...args) => ({ ...sound.consume(...args), stop: () => undefined }),
     }),
