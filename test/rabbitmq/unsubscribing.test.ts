@@ -15,6 +15,7 @@ import { namespaces } from './namespace.ts';
 import { overRabbitmq } from './over-rabbitmq.ts';
 
 const Note = message<{ readonly n: number }>('note');
+const Letter = message<{ readonly n: number }>('letter');
 /** Class and method, as they stand in a frame. */
 const deletingQueue = Buffer.from([0, 50, 0, 40]);
 
@@ -85,6 +86,28 @@ overRabbitmq((server) => {
       assert.equal(await handled, 2);
     },
   );
+
+  test('a change that is cut off before it is written down is taken back as a whole', async () => {
+    const written = Buffer.from('"state":"subscribed"');
+    const one = await behind(server(), { which: 2, call: written, fate: 'lost' });
+    const other = busOf(server().url, one.namespace);
+    await one.bus.subscribe('notes', Note);
+    one.arm(() => void one.proxy.close());
+    const code = await one.bus
+      .subscribe('notes', [Note, Letter], { replace: true })
+      .then(String, codeOf);
+    assert.match(code, /^(INDETERMINATE|ENGINE_UNREACHABLE)$/);
+    await one.bus.stop();
+
+    await other.subscribe('notes', Note);
+    await other.publish(Letter, { n: 1 });
+    await other.publish(Note, { n: 2 });
+    const stats = async (): Promise<readonly string[]> =>
+      (await other.subscriptions.list()).map((each) => `${each.name} ${each.stats.depth}`);
+    assert.deepEqual(await stats(), ['notes 1']);
+    await other.subscribe('letters', Letter);
+    assert.deepEqual(await stats(), ['notes 1', 'letters 1']);
+  });
 
   test('the registry is deleted, and the connection ends while it is written anew', async () => {
     const written = Buffer.from('{"name":"notes"');

@@ -11,6 +11,8 @@ import type { Tail } from './tail.ts';
 export interface SubscriptionRecord {
   readonly name: string;
   readonly spec: SubscriptionSpec;
+  /** What it is about to become: what leads to it may be of either, until that is written down. */
+  readonly next?: SubscriptionSpec;
   /**
    * `leaving`: it was unsubscribed, nobody consumes it any more, and what it has on the server is
    * about to be deleted; `gone`: that is done.
@@ -115,13 +117,14 @@ function index(all: Iterable<Registered>): Map<string, Registered[]> {
 
 /** Stores a record. Resolves when this session has read it as well. */
 export async function record(tail: Tail, entry: SubscriptionRecord): Promise<void> {
-  const { name, spec, state, isPaused, partitions, generation } = entry;
-  await tail.append({ name, spec, state, isPaused, partitions, generation });
+  const { name, spec, next, state, isPaused, partitions, generation } = entry;
+  await tail.append({ name, spec, next, state, isPaused, partitions, generation });
 }
 
 export function isStored(registry: Registry, spec: SubscriptionSpec): boolean {
-  const stored = registry.byName.get(spec.name)?.spec;
-  if (stored === undefined || changeBetween(stored, spec) !== null) return false;
+  const { spec: stored, next } = registry.byName.get(spec.name) ?? {};
+  if (stored === undefined || next !== undefined) return false;
+  if (changeBetween(stored, spec) !== null) return false;
   const { onDead, waits, waitingDeadlineMs, waitingOrder, maxDepth } = stored;
   return (
     onDead === spec.onDead &&

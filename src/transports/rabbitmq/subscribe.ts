@@ -155,7 +155,7 @@ export async function restore(by: Subscribing, registered: Registered): Promise<
     const adopting = spec.from === 'kept' ? [{ registered, isNew: false }] : [];
     // What was kept stands before what is new, but for what comes in the moment between.
     if (adopting.length > 0) await adopt(by, adopting);
-    await bind(wire.model, names, { of: queues, spec, before: null });
+    await bind(wire.model, names, { of: queues, spec, earlier: [] });
     if (adopting.length > 0) await adopt(by, adopting);
   });
 }
@@ -222,12 +222,14 @@ function registeredOf({ registry, names, host }: Subscribing, spec: Subscription
 async function prepare(by: Subscribing, registered: Registered): Promise<void> {
   const { wire, settings, names, registry, host, publisher } = by;
   const { name, spec, queues } = registered;
-  const before = registry.byName.get(name)?.spec ?? null;
-  await remove(by, name);
+  const before = registry.byName.get(name);
+  if (before === undefined) await remove(by, name);
+  else await record(by.tail, { ...before, next: spec });
   await declareSubscription(wire.model, settings, queues);
-  if (before === null) {
+  if (before === undefined) {
     const note = { kind: 'token', epoch: 0, by: 'nobody' } as const;
     await publisher.send(...queues.side.map((queue) => recordOf(queue, note, host.newId())));
   }
-  await bind(wire.model, names, { of: queues, spec, before });
+  const earlier = [before?.spec, before?.next].filter((one) => one !== undefined);
+  await bind(wire.model, names, { of: queues, spec, earlier });
 }

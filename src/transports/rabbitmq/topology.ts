@@ -166,13 +166,14 @@ export async function bind(
   change: {
     readonly of: SubscriptionNames;
     readonly spec: SubscriptionSpec;
-    readonly before: SubscriptionSpec | null;
+    /** What it was, and what it was about to be. */
+    readonly earlier: readonly SubscriptionSpec[];
   },
 ): Promise<void> {
-  const { of, spec, before } = change;
+  const { of, spec, earlier } = change;
   const wanted = bindingsOf(names, spec, of);
   const known = new Set(wanted.map(({ queue, key }) => `${queue} ${key}`));
-  const old = before === null ? [] : bindingsOf(names, before, of);
+  const old = earlier.flatMap((one) => bindingsOf(names, one, of));
   await withChannel(model, async (channel) => {
     for (const { exchange, queue, key } of wanted) await channel.bindQueue(queue, exchange, key);
     for (const { exchange, queue, key } of old) {
