@@ -1,5 +1,5 @@
 /** A bus whose connection ends where it asks the server for one thing or another. */
-import { type Bus, createBus } from 'malote';
+import { type Bus, createBus, MaloteError } from 'malote';
 import { rabbitmq } from 'malote/rabbitmq';
 import { type Proxy, startProxy } from '../support/proxy.ts';
 import type { Server } from './server.ts';
@@ -35,9 +35,8 @@ export async function behind(server: Server, ending: Ending): Promise<Behind> {
     isLast?.();
     return fate;
   });
-  const url = server.url.replace(`:${server.port}`, `:${proxy.port}`);
   const namespace = `behind-${(made += 1)}`;
-  const engine = rabbitmq(url, { namespace, heartbeat: '1s', partitions: 2 });
+  const engine = rabbitmq(through(server, proxy), { namespace, heartbeat: '1s', partitions: 2 });
   const quiet = { logger: false, handleSignals: false } as const;
   const bus = createBus({ engine, lease, ...quiet });
   const arm = (last?: () => void): void => {
@@ -45,4 +44,13 @@ export async function behind(server: Server, ending: Ending): Promise<Behind> {
     isLast = last;
   };
   return { bus, proxy, namespace, arm };
+}
+
+/** The address of a server by way of a proxy. */
+export function through({ url, port }: Pick<Server, 'url' | 'port'>, proxy: Proxy): string {
+  return url.replace(`:${port}`, `:${proxy.port}`);
+}
+
+export function codeOf(error: unknown): string {
+  return error instanceof MaloteError ? error.code : String(error);
 }

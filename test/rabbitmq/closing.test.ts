@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { message, MaloteError, type Bus } from 'malote';
 import { test } from 'vitest';
-import { behind } from './behind.ts';
+import { behind, codeOf } from './behind.ts';
 import { overRabbitmq } from './over-rabbitmq.ts';
 
 const Note = message<{ readonly n: number }>('note');
@@ -47,10 +47,6 @@ overRabbitmq((server) => {
     await proxy.close();
   });
 });
-
-function codeOf(error: unknown): string {
-  return error instanceof MaloteError ? error.code : String(error);
-}
 
 async function startAgain(bus: Bus): Promise<void> {
   for (;;) {

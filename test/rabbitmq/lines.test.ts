@@ -5,7 +5,7 @@ import { rabbitmq } from 'malote/rabbitmq';
 import { onTestFinished, test } from 'vitest';
 import { startProxy } from '../support/proxy.ts';
 import { listenTo } from '../support/transitions.ts';
-import { behind } from './behind.ts';
+import { behind, through } from './behind.ts';
 import { overRabbitmq } from './over-rabbitmq.ts';
 
 const timeout = 60_000;
@@ -39,7 +39,7 @@ overRabbitmq(
       { timeout },
       async ({ purpose, index, during }) => {
         const proxy = await startProxy(server().port);
-        const url = server().url.replace(`:${server().port}`, `:${proxy.port}`);
+        const url = through(server(), proxy);
         const engine = rabbitmq(url, {
           namespace: `silent-${purpose}`,
           partitions: 2,
@@ -102,7 +102,7 @@ overRabbitmq(
       { timeout },
       async ({ what, expected }) => {
         const proxy = await startProxy(server().port);
-        const url = server().url.replace(`:${server().port}`, `:${proxy.port}`);
+        const url = through(server(), proxy);
         const bus = createBus({ engine: rabbitmq(url, { namespace: 'looked-at' }), logger: false });
         onTestFinished(async () => {
           await bus.stop();

@@ -13,6 +13,7 @@ import { type Fault, printSchedule } from '../crash/nemesis.ts';
 import { examine, summary } from '../crash/verdict.ts';
 import { type Proxy, startProxy } from '../support/proxy.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
+import { through } from './behind.ts';
 import type { Server } from './server.ts';
 
 export const slots: readonly string[] = ['publisher-1', 'publisher-2', 'worker-1', 'worker-2'];
@@ -55,7 +56,7 @@ export async function surviveIn(
 function worldOf(server: Server, namespace: string, proxies: ReadonlyMap<string, Proxy>): World {
   return {
     engineFor(slot) {
-      const url = server.url.replace(`:${server.port}`, `:${proxies.get(slot)!.port}`);
+      const url = through(server, proxies.get(slot)!);
       return rabbitmqAt(url, namespace).engine;
     },
     async strike({ slot, kind, forMs }) {

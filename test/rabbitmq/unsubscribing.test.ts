@@ -4,13 +4,13 @@
  */
 import assert from 'node:assert/strict';
 import { setTimeout as pause } from 'node:timers/promises';
-import { type Bus, createBus, MaloteError, message } from 'malote';
+import { type Bus, createBus, message } from 'malote';
 import { rabbitmq } from 'malote/rabbitmq';
 import { onTestFinished, test } from 'vitest';
 import type { SubscriptionRecord } from '../../src/transports/rabbitmq/registry.ts';
 import { lengthOf } from '../../src/transports/rabbitmq/topology.ts';
 import { startProxy } from '../support/proxy.ts';
-import { type Behind, behind, type Ending } from './behind.ts';
+import { type Behind, behind, codeOf, type Ending, through } from './behind.ts';
 import { namespaces } from './namespace.ts';
 import { overRabbitmq } from './over-rabbitmq.ts';
 
@@ -159,11 +159,7 @@ overRabbitmq((server) => {
       record = /\{"name":"notes".*?"generation":"[^"]+"\}/.exec(chunk.toString())?.[0] ?? record;
       return 'passes';
     });
-    const bus = busOf(
-      server().url.replace(`:${server().port}`, `:${proxy.port}`),
-      namespace,
-      '20s',
-    );
+    const bus = busOf(through(server(), proxy), namespace, '20s');
     onTestFinished(() => proxy.close());
     await bus.subscribe('notes', Note);
     const channel = await all.model.createConfirmChannel();
@@ -185,7 +181,3 @@ overRabbitmq((server) => {
     await channel.close();
   });
 });
-
-function codeOf(error: unknown): string {
-  return error instanceof MaloteError ? error.code : String(error);
-}

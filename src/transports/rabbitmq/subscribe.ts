@@ -55,23 +55,19 @@ export async function subscribe(
   if (isWell && !(await mayAdopt(by, specifications))) return;
   await changing(by, async () => {
     checkUnchanged(by.registry, specifications);
-    await change(by, specifications);
+    const isNew = ({ name }: { readonly name: string }): boolean => !by.registry.byName.has(name);
+    const adopting = specifications
+      .filter(({ from }) => from === 'kept')
+      .map((spec) => ({ registered: registeredOf(by, spec), isNew: isNew(spec) }));
+    // Who is at work is given what was kept before the topic leads there, and what came meanwhile.
+    const atWork = adopting.filter((one) => !one.isNew);
+    if (atWork.length > 0) await adopt(by, atWork);
+    const changed = specifications.filter((spec) => !isStored(by.registry, spec));
+    const registered = changed.map((spec) => registeredOf(by, spec));
+    for (const one of registered) await prepare(by, one);
+    if (adopting.length > 0) await adopt(by, adopting);
+    for (const one of registered) await record(by.tail, one);
   });
-}
-
-async function change(by: Subscribing, specifications: readonly SubscriptionSpec[]): Promise<void> {
-  const isNew = ({ name }: { readonly name: string }): boolean => !by.registry.byName.has(name);
-  const adopting = specifications
-    .filter(({ from }) => from === 'kept')
-    .map((spec) => ({ registered: registeredOf(by, spec), isNew: isNew(spec) }));
-  // Who is at work is given what was kept before the topic leads there, and what came meanwhile.
-  const atWork = adopting.filter((one) => !one.isNew);
-  if (atWork.length > 0) await adopt(by, atWork);
-  const changed = specifications.filter((spec) => !isStored(by.registry, spec));
-  const registered = changed.map((spec) => registeredOf(by, spec));
-  for (const one of registered) await prepare(by, one);
-  if (adopting.length > 0) await adopt(by, adopting);
-  for (const one of registered) await record(by.tail, one);
 }
 
 async function mayAdopt(
