@@ -56,7 +56,7 @@ export interface CampaignRecord {
   readonly inHand: ReadonlyMap<string, number>;
   /** When processes stood still for longer than their lease. */
   readonly pauses: ReadonlyMap<string, readonly Span[]>;
-  /** When connections were lost, and whose; null: those of all processes. */
+  /** When connections were lost, also by themselves, and whose; null: those of all processes. */
   readonly breaks: readonly Break[];
   /** `process subscription id` of every lease that a living process was told it had lost. */
   readonly losses: ReadonlySet<string>;
@@ -76,6 +76,7 @@ export interface Span {
 }
 
 export interface Trouble {
+  readonly at: number;
   readonly process: string;
   readonly code: string;
   readonly message: string;
@@ -218,7 +219,7 @@ function createBuilder(): Builder {
           inHand.set(process, Math.max(line.messages, inHand.get(process) ?? 0));
           return;
         case 'trouble':
-          troubles.push({ process, code: line.code, message: line.message });
+          troubles.push({ process, at: line.at, code: line.code, message: line.message });
           return;
         case 'pause':
           pause(line);
@@ -237,9 +238,35 @@ function createBuilder(): Builder {
       for (const message of [...sent.values()]) {
         if (message.followed) sent.set(followUpOf(message.label), followUp(message));
       }
-      return { sent, runs, facts, kills, inHand, pauses, breaks, losses, troubles };
+      const all = [...breaks, ...unprovoked(troubles, breaks)];
+      return { sent, runs, facts, kills, inHand, pauses, breaks: all, losses, troubles };
     },
   };
+}
+
+/** In microseconds: what a server waits for a sign of life, and some more until that is heard of. */
+const unheardUs = 4_000_000;
+/** How long after a break a process may hear of it. */
+const afterBreakUs = 2_000_000;
+/** What the operating system and the driver say. What malote ends by itself is no excuse. */
+const byItself = /was lost \(((read|write) E[A-Z]+|Heartbeat timeout|Unexpected close)\)/;
+
+/**
+ * Connections that nobody cut: a machine that stands still for some seconds keeps server and
+ * process from the sign of life that each waits for.
+ */
+function unprovoked(troubles: readonly Trouble[], breaks: readonly Break[]): Break[] {
+  return troubles.flatMap(({ process, at, message }) => {
+    const isProvoked = breaks.some(
+      (one) =>
+        (one.process === null || one.process === process) &&
+        one.at <= at &&
+        at <= one.until + afterBreakUs,
+    );
+    return isProvoked || !byItself.test(message)
+      ? []
+      : [{ at: at - unheardUs, until: at, process }];
+  });
 }
 
 /** What a handler publishes is accepted with its ack, so it has the fate of its message. */

@@ -79,6 +79,30 @@ test('what a killed process had been told it lost was not in its hand any more',
   assert.deepEqual(found([...history, { process: 'worker-1.1', line }]), {});
 });
 
+function lostConnection(process: string, at: number, why: string): Entry {
+  const message = `the connection to amqp://127.0.0.1 was lost (${why}); connecting again`;
+  return { process, line: { f: 'trouble', at: at * 1_000, code: 'ENGINE_BUSY', message } };
+}
+
+test('what a process held may run again when it lost its connection, unless it ended that itself', () => {
+  const again = { label: 'a4', from: 6_000, to: 6_001, attempt: 2, process: 'worker-2.1' };
+  const lost = (at: number, why: string): object =>
+    found([...sound, ...ran(again), lostConnection('worker-1.1', at, why)]);
+  assert.deepEqual(lost(5_900, 'read ECONNRESET'), {});
+  assert.deepEqual(lost(5_900, 'Heartbeat timeout'), {});
+  const unexplained = ['unexplained duplicates'];
+  assert.deepEqual(Object.keys(lost(5_900, 'partition 3 is not read')), unexplained);
+  assert.deepEqual(Object.keys(lost(12_000, 'read ECONNRESET')), unexplained);
+});
+
+test('a connection that was cut explains what comes after the cut, and nothing before it', () => {
+  const again = { label: 'a4', from: 900, to: 901, attempt: 2, process: 'worker-2.1' };
+  const cut: Line = { f: 'break', at: 1_000_000, until: 1_001_000, process: 'worker-1.1' };
+  const heard = lostConnection('worker-1.1', 1_002, 'read ECONNRESET');
+  const history = [...sound, ...ran(again), { process: 'supervisor', line: cut }, heard];
+  assert.deepEqual(Object.keys(found(history)), ['unexplained duplicates']);
+});
+
 test('a process that was killed may not have heard any more that its lease had ended', () => {
   const again = { label: 'a4', from: 60, to: 61, attempt: 2, process: 'worker-2.1' };
   assert.deepEqual(found([...sound, killed('worker-1.1', 350), ...ran(again)]), {});

@@ -148,6 +148,7 @@ export interface Partition {
   /** Its window stood still a moment ago, and has had no time to move: see `spill.ts`. */
   isSpilling: boolean;
   tokens: Place[];
+  /** The highest of the tokens that were read; its owner's own. */
   epoch: number;
   /** The id of the token that this session published. */
   ownToken: string | null;

@@ -184,9 +184,7 @@ function takeStored(hold: Hold, stored: Stored): void {
   const { message, identity } = incoming.arrived;
   const known = hold.byIdentity.get(identity);
   const isReturning = note.returned !== null && note.isKeyed;
-  const isLate = note.epoch !== null && note.epoch < hold.partition!.epoch;
-  if (isLate) ackPlace(incoming.place);
-  else if (known !== undefined) takeCopy(known, note.version, incoming.place);
+  if (known !== undefined) takeCopy(known, note.version, incoming.place);
   else if (isRepeated(hold, stored)) ackPlace(incoming.place);
   else if (isReturning && hold.partition!.shuts.has(message.key ?? '')) holdReturn(hold, incoming);
   else if (goesAway(hold, incoming, verdict)) leave(hold, incoming);

@@ -15,6 +15,7 @@ import { shut } from '../../transport/lane-table-lanes.ts';
 import { endLeases } from '../../transport/lane-table-settle.ts';
 import { closeChannel, whenClosed } from './driver.ts';
 import { ackPlace, createAckBook, drained, endBook, placeOf, type Place } from './ack-book.ts';
+import { copyOf, inOrder, isLate, newestOf, readRecords, versionOf } from './backlog.ts';
 import { delay, isDelayed } from './delayed.ts';
 import { createHold, type Hold, type Incoming, type Member, type Partition } from './hold.ts';
 import { createSource, forgetIdentity, keep, store } from './source.ts';
@@ -23,7 +24,7 @@ import { goOn, takeIn, takeMain, takeSide, verdictsOn } from './intake.ts';
 import { isItsDeath, openKey, resolveDeath } from './shut-keys.ts';
 import { relieve, takeNew } from './relief.ts';
 import { longestTakeOverMs } from './settings.ts';
-import { arrivedOf, recordOf, type CopyNote, type OpenNote } from './wire-format.ts';
+import { arrivedOf, recordOf, type CopyNote, type TokenNote } from './wire-format.ts';
 
 /** What the owner of the balance decides. */
 export interface Turns {
@@ -84,12 +85,15 @@ function lost(hold: Hold, reason: string): void {
 }
 
 function sideCame(hold: Hold, message: ConsumeMessage, turns: Turns): void {
-  const { member } = hold;
+  const { context } = hold.member;
   const partition = hold.partition!;
-  const { context } = member;
   const place = placeOf(partition.side, message);
   const arrived = arrivedOf(message, context.host.clock.now());
   const incoming: Incoming = { arrived, place, take: takeSide };
+  if (isLate(partition, arrived)) {
+    ackPlace(place);
+    return;
+  }
   if (partition.state === 'owned' || partition.state === 'releasing') {
     takeIn(hold, incoming);
     return;
@@ -101,27 +105,50 @@ function sideCame(hold: Hold, message: ConsumeMessage, turns: Turns): void {
     systemClock.setTimer(context.look, longestTakeOverMs + 1_000).unref();
   }
   partition.state = 'reading';
-  if (arrived.note?.kind !== 'token') {
-    if (!relieve(hold, incoming)) partition.backlog.push(incoming);
-  } else if (message.properties.messageId === partition.ownToken) {
-    for (const token of partition.tokens) ackPlace(token);
-    partition.tokens = [place];
-    const { backlog } = partition;
-    partition.backlog = [];
-    partition.state = 'owned';
-    hold.isTaking = true;
-    void load(hold, backlog).then(
-      () => turns.changed(),
-      (error: unknown) => context.isOpen() && hold.isOpen && context.broken(String(error)),
-    );
-  } else {
-    partition.tokens.push(place);
-    partition.epoch = Math.max(partition.epoch, arrived.note.epoch);
-    if (partition.ownToken === null && partition.tokens.length === 1) {
-      void takeToken(hold, turns).catch(() => undefined);
-    }
-  }
+  const { note } = arrived;
+  if (note?.kind === 'token') tokenCame(hold, { id: arrived.message.id, note, place }, turns);
+  else if (!relieve(hold, incoming)) partition.backlog.push(incoming);
   if (isFirst) turns.changed();
+}
+
+interface Token {
+  readonly id: string;
+  readonly note: TokenNote;
+  readonly place: Place;
+}
+
+/**
+ * Its own token makes a session the owner, if it has the highest epoch of all. Another one behind
+ * the first may have as high a one: an owner may die before it has taken its last token away.
+ */
+function tokenCame(hold: Hold, { id, note, place }: Token, turns: Turns): void {
+  const partition = hold.partition!;
+  const isOwn = id === partition.ownToken;
+  const isNewest = note.epoch > partition.epoch;
+  partition.epoch = Math.max(partition.epoch, note.epoch);
+  if (isOwn && isNewest) {
+    own(hold, place, turns);
+    return;
+  }
+  partition.tokens.push(place);
+  if (!isOwn && partition.tokens.length > 1) return;
+  [partition.ownToken, partition.isGranted] = [null, false];
+  void takeToken(hold, turns).catch(() => undefined);
+}
+
+function own(hold: Hold, token: Place, turns: Turns): void {
+  const { context } = hold.member;
+  const partition = hold.partition!;
+  for (const older of partition.tokens) ackPlace(older);
+  partition.tokens = [token];
+  const { backlog } = partition;
+  partition.backlog = [];
+  partition.state = 'owned';
+  hold.isTaking = true;
+  void load(hold, backlog).then(
+    () => turns.changed(),
+    (error: unknown) => context.isOpen() && hold.isOpen && context.broken(String(error)),
+  );
 }
 
 async function takeToken(hold: Hold, turns: Turns): Promise<void> {
@@ -129,9 +156,8 @@ async function takeToken(hold: Hold, turns: Turns): Promise<void> {
   const { context, registered } = member;
   const partition = hold.partition!;
   if (!(await turns.mayTake(hold)) || !hold.isOpen) return;
-  partition.epoch += 1;
   partition.ownToken = context.host.newId();
-  const note = { kind: 'token', epoch: partition.epoch, by: context.session } as const;
+  const note = { kind: 'token', epoch: partition.epoch + 1, by: context.session } as const;
   const queue = registered.queues.side[partition.index]!;
   await store(context, () => context.publisher.send(recordOf(queue, note, partition.ownToken!)));
 }
@@ -172,31 +198,6 @@ async function load(hold: Hold, backlog: readonly Incoming[]): Promise<void> {
   context.look();
 }
 
-interface Opening {
-  readonly note: OpenNote;
-  readonly place: Place;
-}
-
-/** Which keys are shut, and which of them are to be opened. */
-function readRecords(
-  { shuts }: Partition,
-  records: readonly Incoming[],
-): ReadonlyMap<string, Opening> {
-  const opening = new Map<string, Opening>();
-  for (const { arrived, place } of records) {
-    const { note } = arrived;
-    if (note?.kind === 'shut') {
-      const before = [shuts.get(note.key), opening.get(note.key)];
-      for (const record of before) if (record?.place) ackPlace(record.place);
-      shuts.set(note.key, { note, place, last: null });
-      opening.delete(note.key);
-    } else if (note?.kind === 'open' && shuts.has(note.key) && !opening.has(note.key)) {
-      opening.set(note.key, { note, place });
-    } else ackPlace(place);
-  }
-  return opening;
-}
-
 /** One that was held back. Answers whether somebody else had held it. */
 async function takeHeld(
   hold: Hold,
@@ -230,48 +231,9 @@ async function takeHeld(
   return incoming.arrived.redelivered;
 }
 
-/** The newest version of each message; the others are acknowledged. */
-function newestOf(backlog: readonly Incoming[]): {
-  readonly messages: readonly Incoming[];
-  readonly records: readonly Incoming[];
-} {
-  const newest = new Map<string, Incoming>();
-  const records: Incoming[] = [];
-  for (const one of backlog) {
-    const { note, identity } = one.arrived;
-    if (note !== null && note.kind !== 'copy') {
-      records.push(one);
-      continue;
-    }
-    const before = newest.get(identity);
-    if (before === undefined || versionOf(one) > versionOf(before)) {
-      if (before !== undefined) ackPlace(before.place);
-      newest.set(identity, one);
-    } else ackPlace(one.place);
-  }
-  return { messages: [...newest.values()], records };
-}
-
-function versionOf({ arrived: { note } }: Incoming): number {
-  return note?.kind === 'copy' ? note.version : 0;
-}
-
 /** It is a dead letter that was sent back. */
 function isReturned(copy: CopyNote | null): boolean {
   return copy !== null && copy.returned !== null;
-}
-
-function copyOf({ arrived: { note } }: Incoming): CopyNote | null {
-  return note?.kind === 'copy' ? note : null;
-}
-
-/** What has a place, then the rest as it came. */
-function inOrder(messages: readonly Incoming[]): Incoming[] {
-  const rank = (one: Incoming): number => copyOf(one)?.order ?? Number.POSITIVE_INFINITY;
-  return messages.toSorted((a, b) => {
-    const [first, second] = [rank(a), rank(b)];
-    return first === second ? 0 : first - second;
-  });
 }
 
 async function consumeMain(hold: Hold): Promise<void> {

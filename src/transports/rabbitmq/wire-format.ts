@@ -98,6 +98,8 @@ export interface TokenNote {
 /** A dead letter holds its key shut. */
 export interface ShutNote {
   readonly kind: 'shut';
+  /** In which epoch of the partition its owner wrote it. */
+  readonly epoch: number;
   readonly key: string;
   readonly state: 'blocked' | 'diverting';
   /** The message whose death it is. */
