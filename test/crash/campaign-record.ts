@@ -244,7 +244,7 @@ function createBuilder(): Builder {
   };
 }
 
-/** In microseconds: what a server waits for a sign of life, and some more until that is heard of. */
+/** What a server waits for a sign of life, and some more until that is heard of; microseconds. */
 const unheardUs = 4_000_000;
 /** How long after a break a process may hear of it. */
 const afterBreakUs = 2_000_000;
