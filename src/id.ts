@@ -63,11 +63,19 @@ export function createIds(now: () => number): () => string {
   };
 }
 
+/** Of the time in an id: `019a0c5e-8f2b`. */
+const headLength = 13;
+/** Of the id that was looked at last: most that follow are of the same millisecond. */
+let [lastHead, lastTime] = ['?'.repeat(headLength), 0];
+
 /** When an id of that kind was made, in milliseconds since the Unix epoch; null for any other. */
 export function timeOf(id: string): number | null {
   if (id.length !== 36 || id[14] !== '7' || id[8] !== '-' || id[13] !== '-') return null;
-  const time = Number(`0x${id.slice(0, 8)}${id.slice(9, 13)}`);
-  return Number.isNaN(time) ? null : time;
+  if (id.startsWith(lastHead)) return lastTime;
+  const time = Number(`0x${id.slice(0, 8)}${id.slice(9, headLength)}`);
+  if (Number.isNaN(time)) return null;
+  [lastHead, lastTime] = [id.slice(0, headLength), time];
+  return time;
 }
 
 function hex(value: number, length: number): string {

@@ -36,7 +36,11 @@ import type { Delivery, Failure, Lease, Need, Suspicion } from './transport.ts';
 
 /** The entry of a delivery, if its lease is valid and it may be settled now. */
 export function heldEntry(table: LaneTable, delivery: Delivery): Entry | null {
-  const entry = coveredEntry(table, delivery);
+  return inItsTurn(coveredEntry(table, delivery));
+}
+
+/** The same of an entry that its transport has found by itself. */
+export function inItsTurn(entry: Entry | null): Entry | null {
   const lane = entry?.lease?.lane ?? null;
   return lane === null || lane.head === entry ? entry : null;
 }

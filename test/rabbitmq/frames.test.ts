@@ -4,7 +4,7 @@ import amqp from 'amqplib';
 import { test } from 'vitest';
 import { readDeliveries } from '../../src/transports/rabbitmq/deliveries.ts';
 import { createFrames } from '../../src/transports/rabbitmq/frames.ts';
-import type { Wire } from '../../src/transports/rabbitmq/line.ts';
+import { wireOf } from '../../src/transports/rabbitmq/line.ts';
 import type { Sending } from '../../src/transports/rabbitmq/publisher.ts';
 import { namespaces } from './namespace.ts';
 import { overRabbitmq } from './over-rabbitmq.ts';
@@ -50,7 +50,7 @@ overRabbitmq((server) => {
   test('a publish is on the wire what the driver makes of it, and in its order', async () => {
     const channel = await all.model.createConfirmChannel();
     await channel.assertQueue(key);
-    const frames = createFrames({ model: all.model, isOpen: true } as Wire, channel);
+    const frames = createFrames(wireOf(all.model), channel);
 
     for (const { exchange, key: to, body, properties } of sendings) {
       channel.publish(exchange, to, body, { persistent: true, mandatory: true, ...properties });
@@ -104,7 +104,7 @@ overRabbitmq((server) => {
   test('what does not fit is not begun: the next one is read as it is', async () => {
     const channel = await all.model.createConfirmChannel();
     await channel.assertQueue(key);
-    const frames = createFrames({ model: all.model, isOpen: true } as Wire, channel);
+    const frames = createFrames(wireOf(all.model), channel);
     const body = Buffer.from('body');
     const publish = (properties: Sending['properties']): Promise<unknown> =>
       new Promise((resolve) => {

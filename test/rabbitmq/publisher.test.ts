@@ -1,7 +1,7 @@
 /** What becomes of what is published: which answer belongs to which message. */
 import assert from 'node:assert/strict';
 import { test } from 'vitest';
-import type { Wire } from '../../src/transports/rabbitmq/line.ts';
+import { wireOf } from '../../src/transports/rabbitmq/line.ts';
 import {
   createPublisher,
   type Publisher,
@@ -16,7 +16,7 @@ overRabbitmq((server) => {
   async function open(channels: number): Promise<Publisher> {
     const nowhere = (): void => undefined;
     const publisher = createPublisher({ urls: [server().url], channels, waitMs: 20_000, nowhere });
-    await publisher.use({ model: all.model, isOpen: true } as Wire);
+    await publisher.use(wireOf(all.model));
     return publisher;
   }
 

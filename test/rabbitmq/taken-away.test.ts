@@ -8,10 +8,12 @@ import { node } from '../support/command.ts';
 import { overRabbitmq } from './over-rabbitmq.ts';
 
 const page = readFileSync('docs/transports/rabbitmq.md', 'utf8');
+/** The server's own tool starts a whole machine each time. */
+const timeout = 120_000;
 const Thing = message<string>('thing', { orderBy: (thing) => thing });
 
 overRabbitmq((server) => {
-  test('what its page names is left of a namespace, and its program removes it', async () => {
+  test('its page names what is left of a namespace, and removes it', { timeout }, async () => {
     const options = {
       engine: rabbitmq(server().url),
       logger: false,

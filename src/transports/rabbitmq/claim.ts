@@ -77,7 +77,7 @@ export function handOut(batches: readonly Handing[], listed: Promise<unknown>): 
 /** Resolves when no state of the message is on its way. */
 function arrived(source: Source): Promise<void> {
   if (!source.isCopying) return Promise.resolve();
-  return new Promise((resolve) => void source.arrivals.push(resolve));
+  return new Promise((resolve) => void (source.arrivals ??= []).push(resolve));
 }
 
 async function acksHeard({ partition, book, member }: Hold): Promise<void> {

@@ -40,20 +40,28 @@ export function readDeliveries(model: ChannelModel): void {
   const { accept } = connection;
   const readFrame = connection.recvFrame.bind(connection);
   const seen = new Map<number, Seen>();
-  connection.recvFrame = () => {
+  /** Answers where what is left for the driver begins. */
+  function readAll(bytes: Buffer): number {
+    let at = 0;
     while (connection.accept === accept) {
-      const delivery = wholeDelivery(connection.rest, seen);
+      const delivery = wholeDelivery(bytes, at, seen);
       if (delivery === null) break;
       const channel = openChannel(connection, delivery);
       const consume = channel?.consumers?.get(delivery.message.fields.consumerTag);
       if (channel === undefined || consume === undefined) break;
-      connection.rest = connection.rest.subarray(delivery.end);
+      at = delivery.end;
       try {
         consume(delivery.message as ConsumeMessage);
       } catch (error) {
         channel.closeWithError(undefined, 'Error while processing message', internalError, error);
       }
     }
+    return at;
+  }
+  connection.recvFrame = () => {
+    const { rest } = connection;
+    const at = readAll(rest);
+    if (at > 0) connection.rest = rest.subarray(at);
     return readFrame();
   };
 }
@@ -72,22 +80,22 @@ interface Whole {
 }
 
 /** Null when it is anything else. */
-function wholeDelivery(bytes: Buffer, seenOf: Map<number, Seen>): Whole | null {
-  const methodEnd = frameEnd(bytes, 0, frameType.method);
-  if (methodEnd < 0 || bytes.readUInt32BE(frameHead) !== basicDeliver) return null;
+function wholeDelivery(bytes: Buffer, start: number, seenOf: Map<number, Seen>): Whole | null {
+  const methodEnd = frameEnd(bytes, start, frameType.method);
+  if (methodEnd < 0 || bytes.readUInt32BE(start + frameHead) !== basicDeliver) return null;
   const headerEnd = frameEnd(bytes, methodEnd, frameType.header);
   if (headerEnd < 0 || bytes.readUInt16BE(methodEnd + frameHead) !== basic) return null;
   const size = bytes.readUInt32BE(methodEnd + frameHead + 8);
   const end = size === 0 ? headerEnd : frameEnd(bytes, headerEnd, frameType.body);
   const from = headerEnd + frameHead;
   if (size > 0 && end - 1 - from !== size) return null;
-  const channel = bytes.readUInt16BE(1);
+  const channel = bytes.readUInt16BE(start + 1);
   let seen = seenOf.get(channel);
   if (seen === undefined) seenOf.set(channel, (seen = createSeen()));
   const properties = propertiesAt(bytes, methodEnd + frameHead + 12, seen);
   if (properties === null) return null;
   const content = size === 0 ? nothing : bytes.subarray(from, from + size);
-  const fields = fieldsAt(bytes, frameHead + 4, seen);
+  const fields = fieldsAt(bytes, start + frameHead + 4, seen);
   return { channel, message: { fields, properties, content }, end };
 }
 

@@ -24,7 +24,8 @@ export function enter(
   const source = createSource(hold, { arrived, place, order: entering.order });
   const step = context.step();
   const isAccused = entering.verdict !== null && entering.verdict.suspicion !== 'none';
-  const { arrival, heldUntil } = arrivalOf(source, { arrived, verdict: entering.verdict, step });
+  const arrival = arrivalOf(source, { arrived, verdict: entering.verdict, step });
+  const heldUntil = arrived.note?.kind === 'copy' ? arrived.note.heldUntil : 0;
   source.entry = pushHeld(hold.table, arrival, heldUntil, step);
   if (isAccused && hold.partition !== null && !source.isDone) {
     void keep(source, source.entry).catch(() => undefined);
@@ -38,37 +39,28 @@ interface Past {
   readonly step: Step;
 }
 
-export function arrivalOf(
-  source: Source,
-  { arrived, verdict, step }: Past,
-): { readonly arrival: Arrival; readonly heldUntil: number } {
+export function arrivalOf(source: Source, { arrived, verdict, step }: Past): Arrival {
   const { hold, message, tag, order, acceptedAt } = source;
   const copy = arrived.note?.kind === 'copy' ? arrived.note : null;
   const key = source.isKeyed ? message.key : null;
-  const past = {
-    attempt: copy?.attempt ?? 1,
-    readyAt: Math.max(arrived.dueAt, 0),
-    story: copy?.story ?? null,
-  };
-  if (verdict !== null) {
-    source.heard = heardOf(source.heard, verdict.heard);
-    // What stood behind the head of its lane ran only if the acks of all before it were lost.
-    const isHead = key === null || (hold.table.byKey.get(key)?.size ?? 0) === 0;
-    if (verdict.suspicion !== 'none' && isHead) suspect(past, verdict.suspicion, step);
-    else if (verdict.suspicion !== 'none') storyOf(past).wasBehind = true;
-  }
-  const arrival: Arrival = {
+  const arrival = {
     message,
     key,
     tag,
     order,
     acceptedAt,
     needs: copy === null || copy.version === 0 ? needsOf(hold, message) : copy.needs,
-    readyAt: past.readyAt,
-    attempt: past.attempt,
-    story: past.story,
+    readyAt: Math.max(arrived.dueAt, 0),
+    attempt: copy?.attempt ?? 1,
+    story: copy?.story ?? null,
   };
-  return { arrival, heldUntil: copy?.heldUntil ?? 0 };
+  if (verdict === null) return arrival;
+  source.heard = heardOf(source.heard, verdict.heard);
+  // What stood behind the head of its lane ran only if the acks of all before it were lost.
+  const isHead = key === null || (hold.table.byKey.get(key)?.size ?? 0) === 0;
+  if (verdict.suspicion !== 'none' && isHead) suspect(arrival, verdict.suspicion, step);
+  else if (verdict.suspicion !== 'none') storyOf(arrival).wasBehind = true;
+  return arrival;
 }
 
 const nothing: readonly string[] = [];

@@ -3,9 +3,9 @@
  * method, of properties, and of a body.
  *
  * The driver builds five buffers for each, and writes every message by itself. Here all that is
- * published in a turn of the loop lies in one buffer, one message behind the other, and leaves at
- * its end: half the work for this process, a quarter less for the server. Nothing else is sent on a
- * channel that publishes, so nothing can come between.
+ * published by a channel in a turn of the loop lies in one buffer, message behind message, and
+ * leaves at its end, with that of the other channels: half the work for this process, a quarter
+ * less for the server. Nothing else is sent on a channel that publishes: nothing comes between.
  */
 
 import type { ConfirmChannel } from 'amqplib';
@@ -105,7 +105,7 @@ export function createFrames(wire: Wire, channel: ConfirmChannel): Frames {
       driven.pushConfirmCallback(confirmed);
       if (!isScheduled) {
         isScheduled = true;
-        setImmediate(send);
+        wire.atTurnEnd(send);
       }
       return true;
     },

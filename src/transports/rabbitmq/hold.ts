@@ -209,7 +209,8 @@ export interface Source {
   /** The copy of its version is on its way. */
   isCopying: boolean;
   isDone: boolean;
-  readonly arrivals: (() => void)[];
+  /** Who waits for the copy that is on its way. */
+  arrivals: (() => void)[] | null;
 }
 
 export function createHold(member: Member, partition: Partition | null): Hold {

@@ -18,6 +18,8 @@ export interface Wire {
   isOpen: boolean;
   /** Resolves when what was written until now has left this process. */
   flushed(): Promise<void>;
+  /** Runs it at the end of this turn of the loop, with all others: they write in one go. */
+  atTurnEnd(write: () => void): void;
   /** Ends it as the death of the process does. */
   destroy(reason: string): void;
 }
@@ -225,7 +227,7 @@ interface Sockets {
   };
 }
 
-function wireOf(model: ChannelModel): Wire {
+export function wireOf(model: ChannelModel): Wire {
   const { stream } = (model as unknown as Sockets).connection;
   let flushing: Promise<void> | null = null;
   const flush = async (): Promise<void> => {
@@ -237,10 +239,20 @@ function wireOf(model: ChannelModel): Wire {
     // A stream that was never full tells of no drain.
     await new Promise<void>((resolve) => stream.write(nothing, () => resolve()));
   };
+  let writes: (() => void)[] = [];
+  const writeAll = (): void => {
+    const all = writes;
+    writes = [];
+    for (const write of all) write();
+  };
   const wire: Wire = {
     model,
     isOpen: true,
     flushed: () => (flushing ??= flush()),
+    atTurnEnd(write) {
+      writes.push(write);
+      if (writes.length === 1) setImmediate(writeAll);
+    },
     destroy(reason) {
       wire.isOpen = false;
       stream.destroy(new Error(reason));

@@ -18,7 +18,7 @@ import { ackPlace, createAckBook, drained, endBook, placeOf, type Place } from '
 import { copyOf, inOrder, isLate, newestOf, readRecords, versionOf } from './backlog.ts';
 import { delay, isDelayed } from './delayed.ts';
 import { createHold, type Hold, type Incoming, type Member, type Partition } from './hold.ts';
-import { createSource, forgetIdentity, keep, store } from './source.ts';
+import { createSource, forgetIdentity, keep, store, tellArrival } from './source.ts';
 import { enter, nextOrder } from './entering.ts';
 import { goOn, takeIn, takeMain, takeSide, verdictsOn } from './intake.ts';
 import { isItsDeath, openKey, resolveDeath } from './shut-keys.ts';
@@ -298,7 +298,7 @@ export function dropHold(hold: Hold): void {
     if (source.hold !== hold) continue;
     member.sources.delete(tag);
     forgetIdentity(source);
-    for (const arrive of source.arrivals.splice(0)) arrive();
+    tellArrival(source);
   }
 }
 

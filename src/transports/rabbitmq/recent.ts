@@ -46,8 +46,9 @@ function createNames(): Recent & { readonly size: number } {
       return first.size + others.size;
     },
     add({ identity, acceptedAt }) {
-      if (!first.has(identity)) first.set(identity, acceptedAt);
-      else if (first.get(identity) !== acceptedAt) others.add(`${identity} ${acceptedAt}`);
+      const at = first.get(identity);
+      if (at === undefined) first.set(identity, acceptedAt);
+      else if (at !== acceptedAt) others.add(`${identity} ${acceptedAt}`);
     },
     has({ identity, acceptedAt }) {
       const at = first.get(identity);

@@ -15,7 +15,7 @@ import {
   ack,
   die,
   giveBack,
-  heldEntry,
+  inItsTurn,
   noteFailure,
   park,
   retry,
@@ -280,9 +280,8 @@ function stampOf(now: number, { nextNumber, session }: Context): string {
 }
 
 function find(memberOf: MemberOf, delivery: Delivery): Found | null {
-  const source = sourceOf(memberOf, delivery);
-  if (source === null) return null;
-  return foundOf(source, heldEntry(source.hold.table, delivery));
+  const found = findHeld(memberOf, delivery);
+  return found === null || inItsTurn(found.entry) === null ? null : found;
 }
 
 /** The same, also for a delivery whose turn in its lane has not come yet. */
@@ -290,10 +289,6 @@ function findHeld(memberOf: MemberOf, delivery: Delivery): Found | null {
   const source = sourceOf(memberOf, delivery);
   const entry = source?.entry ?? null;
   if (source === null || entry?.lease?.id !== delivery.lease.id) return null;
-  return foundOf(source, entry);
-}
-
-function foundOf(source: Source, entry: Entry | null): Found | null {
   const { hold } = source;
   return entry === null ? null : { member: hold.member, hold, source, entry };
 }

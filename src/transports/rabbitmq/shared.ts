@@ -298,13 +298,13 @@ function moveNew(hold: Hold, incoming: Incoming, verdict: Verdict | null): void 
   const { arrived, place } = incoming;
   const source = createSource(hold, { arrived, place, order: 0 });
   const step = hold.member.context.step();
-  const { arrival } = arrivalOf(source, { arrived, verdict: null, step });
+  const { needs } = arrivalOf(source, { arrived, verdict: null, step });
   const past = { attempt: 1, readyAt: 0, story: null as Entry['story'] };
   if (verdict !== null) {
     source.heard = verdict.heard;
     if (verdict.suspicion !== 'none') suspect(past, verdict.suspicion, step);
   }
-  const state = { ...past, needs: arrival.needs, state: 'ready' } as unknown as Entry;
+  const state = { ...past, needs, state: 'ready' } as unknown as Entry;
   void keep(source, state).then(
     () => finish(source),
     () => undefined,

@@ -79,7 +79,7 @@ async function open(hold: Hold, key: string, left: readonly Returning[]): Promis
   const first = head === null ? nextOrder(hold) : (member.sources.get(head.tag)?.order ?? 0);
   const arrivals = returning.map(({ source, arrived }, index) => {
     source.order = first - returning.length + index;
-    return arrivalOf(source, { arrived, verdict: null, step }).arrival;
+    return arrivalOf(source, { arrived, verdict: null, step });
   });
   reopen(table, { key, arrivals }, step);
   for (const { source } of returning) source.entry = entryOf(table, source);

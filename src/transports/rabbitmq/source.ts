@@ -43,7 +43,7 @@ export function createSource(hold: Hold, options: SourceOptions): Source {
     delayed: null,
     isCopying: false,
     isDone: false,
-    arrivals: [],
+    arrivals: null,
   };
   hold.byIdentity.set(source.identity, source);
   hold.member.sources.set(source.tag, source);
@@ -135,9 +135,16 @@ export function takeCopy(source: Source, version: number, place: Place): void {
   source.isCopying = false;
   if (source.place !== null) ackPlace(source.place);
   source.place = place;
-  for (const arrive of source.arrivals.splice(0)) arrive();
+  tellArrival(source);
   if (!source.isDone) return;
   forgetIdentity(source);
   ackPlace(place);
   source.place = null;
+}
+
+/** Its copy has come, or never will. */
+export function tellArrival(source: Source): void {
+  const { arrivals } = source;
+  source.arrivals = null;
+  for (const arrive of arrivals ?? []) arrive();
 }

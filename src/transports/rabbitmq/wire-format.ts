@@ -213,7 +213,8 @@ export function arrivedOf(
   >;
   const dueAt = numberOf(headers[header.due]) ?? 0;
   const hasText =
-    typeof contentType === 'string' && /^(text\/|application\/json)/.test(contentType);
+    contentType === text ||
+    (typeof contentType === 'string' && /^(text\/|application\/json)/.test(contentType));
   const noteAt = numberOf(headers[header.noteAt]);
   const body = noteAt === undefined ? content : content.subarray(0, noteAt);
   const id = textOf(headers[header.id]) ?? textOf(messageId) ?? '';
