@@ -8,10 +8,12 @@ import type { Incoming, Partition } from './hold.ts';
 import type { Arrived, CopyNote, OpenNote } from './wire-format.ts';
 
 /**
- * An owner that is none any more wrote it, and it came behind the token of a later one: what it is
- * about is there as well. It is nobody's state: places and versions count anew from owner to owner.
+ * An owner that is none any more wrote it, and it came behind the token of a later one. A message
+ * is there as well then, and a copy of it nobody's state: places and versions count anew from owner
+ * to owner.
  */
 export function isLate({ epoch }: Partition, { note }: Pick<Arrived, 'note'>): boolean {
+  if (note?.kind === 'copy' && note.isAway === true) return false;
   if (note?.kind !== 'copy' && note?.kind !== 'shut') return false;
   return note.epoch !== null && note.epoch < epoch;
 }
@@ -32,20 +34,23 @@ export function newestOf(backlog: readonly Incoming[]): {
     const before = newest.get(identity);
     if (before === undefined || isNewer(one, before)) {
       if (before !== undefined) ackPlace(before.place);
+      // It stands where it came, not where the one before it did.
+      newest.delete(identity);
       newest.set(identity, one);
     } else ackPlace(one.place);
   }
   return { messages: [...newest.values()], records };
 }
 
-/** What was written in a later epoch was made of all that there was in the earlier ones. */
+/**
+ * Who came back from the dead lives anew. What was written in a later epoch was made of all that
+ * there was in the earlier ones.
+ */
 function isNewer(one: Incoming, other: Incoming): boolean {
-  const [epoch, before] = [epochOf(one), epochOf(other)];
+  const [life, earlier] = [copyOf(one)?.returned ?? '', copyOf(other)?.returned ?? ''];
+  if (life !== earlier) return life > earlier;
+  const [epoch, before] = [copyOf(one)?.epoch ?? -1, copyOf(other)?.epoch ?? -1];
   return epoch === before ? versionOf(one) > versionOf(other) : epoch > before;
-}
-
-function epochOf(one: Incoming): number {
-  return copyOf(one)?.epoch ?? -1;
 }
 
 export function versionOf(one: Incoming): number {

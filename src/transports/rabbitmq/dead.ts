@@ -19,7 +19,7 @@ export function burialOf(
 
 export async function isStillDead(
   { context, registered }: Member,
-  message: Outgoing,
+  message: Pick<Outgoing, 'id' | 'topic'>,
 ): Promise<boolean> {
   const identity = identityOf(message);
   return await lookAtDead(context, registered, {

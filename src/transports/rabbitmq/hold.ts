@@ -103,6 +103,8 @@ export interface Hold {
   readonly byIdentity: Map<string, Source>;
   /** What was done of a partition. */
   readonly recent: Recent;
+  /** How many are on their way to the dead letters, and not acknowledged here. */
+  burying: number;
   /** What came and is not taken in, as the past of some of it is being asked about. */
   incoming: Incoming[];
   isTaking: boolean;
@@ -119,6 +121,8 @@ export interface Incoming {
   readonly place: Place;
   /** From which of its queues. */
   readonly take: Taker;
+  /** Who wrote it had lost the partition by then: see `backlog.ts`. */
+  readonly isLate?: boolean;
 }
 
 /** What is done with one whose past is known; a promise holds up what comes behind it. */
@@ -233,6 +237,7 @@ export function createHold(member: Member, partition: Partition | null): Hold {
     }),
     byIdentity: new Map(),
     recent: createRecent(mostRecent),
+    burying: 0,
     incoming: [],
     isTaking: false,
     isOpen: true,

@@ -137,6 +137,10 @@ export const takeSide: Taker = (hold, incoming, verdict) => {
   const { note } = arrived;
   switch (note?.kind) {
     case 'token':
+      // Who put queues back took this one for lost. What is written here from now on would be late.
+      if (note.epoch > hold.partition!.epoch) hold.member.context.broken(another(hold));
+      else ackPlace(place);
+      return undefined;
     case 'mark':
     case 'dead':
       ackPlace(place);
@@ -157,6 +161,10 @@ export const takeSide: Taker = (hold, incoming, verdict) => {
       return undefined;
   }
 };
+
+function another({ member, partition }: Hold): string {
+  return `partition ${partition!.index} of "${member.registered.name}" has another token`;
+}
 
 /** What could not be stored has ended the connection. */
 function leave(hold: Hold, incoming: Incoming): void {
@@ -184,7 +192,9 @@ function takeStored(hold: Hold, stored: Stored): void {
   const { message, identity } = incoming.arrived;
   const known = hold.byIdentity.get(identity);
   const isReturning = note.returned !== null && note.isKeyed;
-  if (known !== undefined) takeCopy(known, note.version, incoming.place);
+  // Done, and dead, with a copy on its way behind which it comes back: that lives anew.
+  const isThere = known !== undefined && !(known.isDone && note.returned !== null);
+  if (isThere) takeCopy(known, note.version, incoming.place);
   else if (isRepeated(hold, stored)) ackPlace(incoming.place);
   else if (isReturning && hold.partition!.shuts.has(message.key ?? '')) holdReturn(hold, incoming);
   else if (goesAway(hold, incoming, verdict)) leave(hold, incoming);

@@ -261,8 +261,9 @@ function tidy(state: State): void {
     }
     if (partition?.state !== 'releasing') continue;
     const isTaking = hold.isTaking || hold.incoming.length > 0;
-    // A copy under way and its original would both be with the next owner.
-    const isBusy = table.counts.leased > 0 || isTaking || isCopying(hold);
+    // What is under way and its original would both be with the next owner.
+    const isMoving = hold.burying > 0 || isCopying(hold);
+    const isBusy = table.counts.leased > 0 || isTaking || isMoving;
     if (!isBusy) void passOn(state, hold);
   }
   state.shared?.refresh();

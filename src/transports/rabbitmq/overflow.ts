@@ -45,7 +45,7 @@ export async function sendAway(hold: Hold, { arrived, place }: Incoming): Promis
   const sending = { exchange, key, message, acceptedAt };
   const copy = arrived.note?.kind === 'copy' ? arrived.note : null;
   // It leaves this owner, and may come back to another one.
-  const note: CopyNote | null = copy === null ? null : { ...copy, epoch: null, order: null };
+  const note: CopyNote | null = copy === null ? null : { ...copy, isAway: true, order: null };
   // The partition is not let go before it is stored where it goes.
   source.isCopying = true;
   hold.partition!.leaving += 1;

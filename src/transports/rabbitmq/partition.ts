@@ -21,7 +21,7 @@ import { createHold, type Hold, type Incoming, type Member, type Partition } fro
 import { createSource, forgetIdentity, keep, store, tellArrival } from './source.ts';
 import { enter, nextOrder } from './entering.ts';
 import { goOn, takeIn, takeMain, takeSide, verdictsOn } from './intake.ts';
-import { isItsDeath, openKey, resolveDeath } from './shut-keys.ts';
+import { isItsDeath, openKey, resolveDeath, withoutUnfounded } from './shut-keys.ts';
 import { relieve, takeNew } from './relief.ts';
 import { longestTakeOverMs } from './settings.ts';
 import { arrivedOf, recordOf, type CopyNote, type TokenNote } from './wire-format.ts';
@@ -89,8 +89,13 @@ function sideCame(hold: Hold, message: ConsumeMessage, turns: Turns): void {
   const partition = hold.partition!;
   const place = placeOf(partition.side, message);
   const arrived = arrivedOf(message, context.host.clock.now());
-  const incoming: Incoming = { arrived, place, take: takeSide };
-  if (isLate(partition, arrived)) {
+  const incoming: Incoming = {
+    arrived,
+    place,
+    take: takeSide,
+    isLate: isLate(partition, arrived),
+  };
+  if (incoming.isLate && arrived.note?.kind === 'copy') {
     ackPlace(place);
     return;
   }
@@ -170,7 +175,8 @@ async function load(hold: Hold, backlog: readonly Incoming[]): Promise<void> {
   const verdicts = await verdictsOn(hold, backlog);
   if (!hold.isOpen) return;
   const { messages, records } = newestOf(backlog);
-  const opening = readRecords(partition, records);
+  const opening = readRecords(partition, await withoutUnfounded(hold, records));
+  if (!hold.isOpen) return;
   for (const [key, { note }] of partition.shuts) {
     // What is about to open takes in what it has: nothing of it is dead any more.
     shut(hold.table, key, opening.has(key) ? 'blocked' : note.state);

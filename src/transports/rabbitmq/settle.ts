@@ -265,8 +265,11 @@ async function bury(source: Source, entry: Entry, burying: Burying): Promise<voi
   };
   const { message, acceptedAt } = source;
   const sending = burialOf(registered, message, { acceptedAt, note });
+  source.hold.burying += 1;
   await store(context, () => context.publisher.send(sending));
+  source.hold.burying -= 1;
   finish(source);
+  context.look();
 }
 
 function turnOf({ hold: { partition, member } }: Source): Turn | null {

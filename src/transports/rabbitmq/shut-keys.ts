@@ -24,6 +24,25 @@ export function takeShut({ partition }: Hold, note: ShutNote, place: Place): voi
   else ackPlace(place);
 }
 
+/**
+ * The records that say something. One that came behind the token of a later owner is about a death
+ * that the later one may know nothing of: it counts if that was stored.
+ */
+export async function withoutUnfounded(
+  hold: Hold,
+  records: readonly Incoming[],
+): Promise<Incoming[]> {
+  const founded: Incoming[] = [];
+  for (const one of records) {
+    const { note } = one.arrived;
+    const isFounded =
+      note?.kind !== 'shut' || !one.isLate || (await isStillDead(hold.member, note));
+    if (isFounded) founded.push(one);
+    else ackPlace(one.place);
+  }
+  return founded;
+}
+
 /** A dead letter that came back waits until all of its key are here. */
 export function holdReturn(hold: Hold, { arrived, place }: Incoming): void {
   const { returns } = hold.partition!;
@@ -110,7 +129,7 @@ export async function resolveDeath(
   incoming: Incoming,
   verdict: Verdict | null,
 ): Promise<void> {
-  const { message } = incoming.arrived;
+  const { message, note } = incoming.arrived;
   const key = message.key!;
   if (await isStillDead(hold.member, message)) {
     ackPlace(incoming.place);
@@ -120,5 +139,6 @@ export async function resolveDeath(
   hold.partition!.shuts.delete(key);
   if (shutting?.place) ackPlace(shutting.place);
   reopen(hold.table, { key, arrivals: [] }, hold.member.context.step());
-  enter(hold, incoming, { verdict, order: nextOrder(hold) });
+  const order = note?.kind === 'copy' ? note.order : null;
+  enter(hold, incoming, { verdict, order: order ?? nextOrder(hold) });
 }

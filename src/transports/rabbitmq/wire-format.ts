@@ -67,6 +67,8 @@ export interface CopyNote {
    * next owner is late, and the message is there as well.
    */
   readonly epoch: number | null;
+  /** Its owner sent it away for a while: it is not there as well, whenever it comes back. */
+  readonly isAway?: true;
   /** It stands in the lane of its key: what was accepted in order stays in order. */
   readonly isKeyed: boolean;
   /** Its place among the messages of its partition; null: behind all that have one. */
