@@ -47,8 +47,8 @@ export function partingBetween(
   );
 }
 
-/** How long a second copy may wait behind others. */
-const movingUs = 10_000_000;
+/** How long a second copy may wait behind others, on a crowded machine. */
+const movingUs = 20_000_000;
 
 /**
  * Where a state is a copy: a message that has no order, or was delayed, is moved by processes that

@@ -202,6 +202,8 @@ export interface Source {
   readonly cameAt: number;
   entry: Entry | null;
   place: Place | null;
+  /** Of the state that stands in its place; of the last one that was written. */
+  placeVersion: number;
   version: number;
   order: number;
   heard: readonly Heard[];

@@ -35,6 +35,7 @@ export function createSource(hold: Hold, options: SourceOptions): Source {
     cameAt: hold.member.context.host.clock.monotonic(),
     entry: null,
     place,
+    placeVersion: copy?.version ?? 0,
     version: copy?.version ?? 0,
     order,
     heard: copy?.heard ?? [],
@@ -126,18 +127,26 @@ export function forgetIdentity(source: Source): void {
   if (byIdentity.get(source.identity) === source) byIdentity.delete(source.identity);
 }
 
-/** Whether a copy that came is the newest state of a message that is here. */
+/**
+ * A copy that came of a message that is here takes its place, unless that is newer. It does so also
+ * where a newer one is on its way: that may never be stored, and what has moved to the side queue
+ * from behind this message must not come before it at the next owner.
+ */
 export function takeCopy(source: Source, version: number, place: Place): void {
-  if (version < source.version || !source.isCopying) {
+  if (version <= source.placeVersion || !source.isCopying) {
     ackPlace(place);
     return;
   }
-  source.isCopying = false;
   if (source.place !== null) ackPlace(source.place);
   source.place = place;
-  tellArrival(source);
+  source.placeVersion = version;
+  const isLast = version === source.version;
+  if (isLast) {
+    source.isCopying = false;
+    tellArrival(source);
+  }
   if (!source.isDone) return;
-  forgetIdentity(source);
+  if (isLast) forgetIdentity(source);
   ackPlace(place);
   source.place = null;
 }

@@ -1,0 +1,72 @@
+/** Which of several states of a message stays unacknowledged. */
+import assert from 'node:assert/strict';
+import type { Channel, ConsumeMessage } from 'amqplib';
+import { test } from 'vitest';
+import { createAckBook, placeOf, type Place } from './ack-book.ts';
+import type { Source } from './hold.ts';
+import { takeCopy } from './source.ts';
+
+/** A message whose first copy is on its way, and behind it the second one. */
+function moving(): {
+  readonly source: Source;
+  place(): Place;
+  /** By their tags, in the order of their coming. */
+  acknowledged(): Promise<readonly number[]>;
+} {
+  const tags: number[] = [];
+  const channel = {
+    ack({ fields: { deliveryTag } }: ConsumeMessage, isWithEarlier: boolean) {
+      for (let tag = isWithEarlier ? 1 : deliveryTag; tag <= deliveryTag; tag++) {
+        if (!tags.includes(tag)) tags.push(tag);
+      }
+    },
+  } as unknown as Channel;
+  const book = createAckBook(channel, 'side');
+  let came = 0;
+  const place = (): Place => {
+    came += 1;
+    const fields = { deliveryTag: came };
+    return placeOf(book, { fields, content: Buffer.alloc(0) } as ConsumeMessage);
+  };
+  const state = { placeVersion: 0, version: 2, isCopying: true, isDone: false, arrivals: null };
+  const hold = { byIdentity: new Map<string, Source>() };
+  const source = { ...state, identity: 'm', hold, place: place() } as unknown as Source;
+  hold.byIdentity.set('m', source);
+  return {
+    source,
+    place,
+    async acknowledged() {
+      await Promise.resolve();
+      return tags;
+    },
+  };
+}
+
+test('a copy takes the place of what it was made from, also where a newer one is on its way', async () => {
+  const { source, place, acknowledged } = moving();
+
+  takeCopy(source, 1, place());
+  assert.deepEqual([await acknowledged(), source.place?.tag, source.isCopying], [[1], 2, true]);
+
+  takeCopy(source, 2, place());
+  assert.deepEqual([await acknowledged(), source.place?.tag, source.isCopying], [[1, 2], 3, false]);
+});
+
+test('a copy that is repeated, or older, is acknowledged', async () => {
+  const { source, place, acknowledged } = moving();
+
+  takeCopy(source, 2, place());
+  takeCopy(source, 1, place());
+  takeCopy(source, 2, place());
+  assert.deepEqual([await acknowledged(), source.place?.tag], [[1, 3, 4], 2]);
+});
+
+test('of a message that is done every copy is acknowledged, and it is known until the last', async () => {
+  const { source, place, acknowledged } = moving();
+  source.isDone = true;
+
+  takeCopy(source, 1, place());
+  assert.deepEqual([await acknowledged(), source.hold.byIdentity.size], [[1, 2], 1]);
+  takeCopy(source, 2, place());
+  assert.deepEqual([await acknowledged(), source.hold.byIdentity.size], [[1, 2, 3], 0]);
+});
