@@ -16,6 +16,7 @@ import {
   usualTopic,
 } from '../../src/testing/conformance/settlements.ts';
 import type { Delivery } from '../../src/transport/transport.ts';
+import { adopted } from '../../src/transports/rabbitmq/adopt.ts';
 import {
   arrivedOf,
   recordOf,
@@ -32,20 +33,7 @@ import { overRabbitmq } from './over-rabbitmq.ts';
 
 /** The first owner has this one; the token that the subscription made has the one before. */
 const epoch = 1;
-const fresh: CopyNote = {
-  kind: 'copy',
-  version: 1,
-  epoch,
-  isKeyed: true,
-  order: 1,
-  attempt: 1,
-  isAtWork: false,
-  heldUntil: 0,
-  story: null,
-  needs: [],
-  heard: [],
-  returned: null,
-};
+const fresh: CopyNote = { ...adopted(1), version: 1, epoch };
 
 const dead: DeadNote = {
   kind: 'dead',

@@ -231,7 +231,8 @@ function copyOf(
   return sendingOf({ exchange: '', key, message, acceptedAt });
 }
 
-function adopted(order: number): CopyNote {
+/** Of a message that nobody has had yet. */
+export function adopted(order: number): CopyNote {
   return {
     kind: 'copy',
     version: 0,
