@@ -7,6 +7,9 @@ import type { Config } from './index.ts';
 import type { Interruption } from './interruption.ts';
 import type { Output } from './output.ts';
 
+/** A file or what a server keeps, the second alone, or neither: who only looks. */
+export type Create = 'if-missing' | 'on-server' | 'never';
+
 export interface Command {
   /** How it is called: `['dead', 'list']`. */
   readonly words: readonly string[];
@@ -14,8 +17,8 @@ export interface Command {
   readonly operands: readonly Operand[];
   readonly options: Readonly<Record<string, OptionRule>>;
   readonly examples: readonly string[];
-  /** Whether it may make the file that an engine lives in; who only looks, never. */
-  readonly creates?: true;
+  /** What it may make of what an engine lives in. @defaultValue 'never' */
+  readonly creates?: Create;
   run(call: Call): Promise<Ending>;
 }
 

@@ -95,11 +95,12 @@ export interface Host {
    */
   readonly facts: (() => Promise<Facts>) | null;
   /**
-   * `never`: who only looks makes no file, nor tables in one. `open` rejects `ENGINE_UNREACHABLE`
-   * where there are none. What a server keeps by itself is made all the same.
+   * `never`: who only looks makes no file, no tables in one, and no namespace on a server. `open`
+   * rejects `ENGINE_UNREACHABLE` where there are none. `on-server`: who looks whether it could be
+   * worked with makes what a server keeps, and no file.
    * @defaultValue 'if-missing'
    */
-  readonly create?: 'if-missing' | 'never';
+  readonly create?: 'if-missing' | 'on-server' | 'never';
   /** Hears what the engine did by itself. Must not throw. */
   notify(event: EngineEvent): void;
   /**

@@ -69,4 +69,22 @@ overRabbitmq((server) => {
     assert.deepEqual(await say('dead', 'list'), []);
     await bus.stop();
   });
+
+  test('makes nothing of a misspelt namespace but for the doctor, who tries', {
+    timeout,
+  }, async () => {
+    const named = `rabbitmq('${server().url}', { namespace: 'misspelt' })`;
+    const cwd = projectIn(folder, 'misspelt', exporting(named));
+    const made = async (): Promise<boolean> =>
+      (await server().ctl('list_queues', 'name')).includes('misspelt');
+
+    for (const args of [['subscriptions'], ['waiting'], ['dead', 'list'], ['dead', 'show', 'x']]) {
+      const { status, stderr } = await malote(args, { cwd });
+      assert.match(stderr, /^namespace "misspelt" must exist on amqp:.*ENGINE_UNREACHABLE/m);
+      assert.equal(status, 5, args.join(' '));
+    }
+    assert.equal(await made(), false);
+    assert.equal((await malote(['doctor'], { cwd })).status, 0);
+    assert.equal(await made(), true);
+  });
 });

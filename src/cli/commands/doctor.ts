@@ -37,6 +37,8 @@ export const doctor: Command = {
   operands: [],
   options: {},
   examples: ['doctor', 'doctor --json'],
+  // Whether this user may make a namespace is part of what it finds out.
+  creates: 'on-server',
   async run({ bus, config, output }) {
     const { engine, store } = config;
     // Opening it is the first test: its version and its settings are looked at there.

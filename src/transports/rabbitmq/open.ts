@@ -14,7 +14,7 @@ import { queueOf } from './queue.ts';
 import { lifeOf, membersOf, subscribing, type Session } from './session.ts';
 import { longestUnackedMs, type Settings } from './settings.ts';
 import { storeOf } from './store.ts';
-import { declareNamespace } from './topology.ts';
+import { declareNamespace, requireNamespace } from './topology.ts';
 import { createSharedTokens } from './work.ts';
 
 /** Over how many channels what callers publish is spread: see `publisher.ts`. */
@@ -69,6 +69,7 @@ function createSession(settings: Settings, host: Host): Session {
     purpose: 'publish',
     troubled,
     async opened(wire) {
+      if (host.create === 'never') await requireNamespace(wire.model, settings, names);
       await declareNamespace(wire.model, settings, names);
       await Promise.all([publisher.use(wire), messages.use(wire)]);
     },

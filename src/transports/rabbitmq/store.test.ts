@@ -9,7 +9,7 @@ const store = storeOf({ by: nobody, presence: nobody, members: nobody });
 test('who looks for one message is told of the lists', async () => {
   await assert.rejects(store.get('p-1'), {
     code: 'CAPABILITY_MISSING',
-    message: /^messages\.get .*: list what waits or is dead with bus\.waiting\.list\(\)/,
+    message: /^messages\.get .*: list what waits or is dead, with bus\.waiting\.list\(\)/,
   });
 });
 

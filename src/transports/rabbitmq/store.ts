@@ -93,7 +93,9 @@ async function againIfCut<Answer>(look: () => Promise<Answer>): Promise<Answer> 
   }
 }
 
-const lookInstead = 'list what waits or is dead with bus.waiting.list() and bus.dead.list()';
+const lookInstead =
+  'list what waits or is dead, with bus.waiting.list() and bus.dead.list(), or on the command ' +
+  'line with malote waiting and malote dead list';
 const cancelInstead = 'let its handler look whether it is still wanted';
 
 function cannotFind(call: string, cure: string): MaloteError {

@@ -2,6 +2,8 @@
 
 import type { Channel, ChannelModel, Options, Replies } from 'amqplib';
 import { systemClock } from '../../clock.ts';
+import { MaloteError } from '../../errors.ts';
+import { hide } from './addresses.ts';
 import { closeChannel } from './driver.ts';
 import { callFailure, isGone } from './failures.ts';
 import { majorOf } from './greeting.ts';
@@ -72,6 +74,20 @@ export async function declareNamespace(
   }).catch((error: unknown) => {
     throw callFailure(error, doing);
   });
+}
+
+/** For who only looks: a namespace that is misspelt is no empty one. */
+export async function requireNamespace(
+  model: ChannelModel,
+  { urls }: Settings,
+  { namespace, registry }: Names,
+): Promise<void> {
+  if ((await lengthOf(model, registry)) !== null) return;
+  throw new MaloteError(
+    'ENGINE_UNREACHABLE',
+    `namespace "${namespace}" must exist on ${hide(urls)} to be looked at, got none; correct its ` +
+      'name, or start what publishes or consumes there',
+  );
 }
 
 /** Where programs without malote publish, and what becomes of types that nobody subscribes. */

@@ -163,7 +163,8 @@ export async function openTransport(
   };
 }
 
-function open({ path, durability, driver }: OpenOptions, { create }: Host): OpenedFile {
+function open({ path, durability, driver }: OpenOptions, host: Host): OpenedFile {
+  const create = (host.create ?? 'if-missing') === 'if-missing' ? 'if-missing' : 'never';
   return openFile(path, { driver: loadDriver(driver), durability, migrations, create });
 }
 
