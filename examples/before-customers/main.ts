@@ -49,13 +49,13 @@ switch (command.name) {
     if (command.delay) consumePaymentsByDelays(bus);
     else consumePayments(bus);
     await orExplain(bus.start());
-    console.log('Consuming registrations and payments; Ctrl+C ends it.');
+    console.log(`Consuming registrations and payments from ${engine.address}; Ctrl+C ends it.`);
   }
 }
 
 // What the consumer prints in all:
 
-// Consuming registrations and payments; Ctrl+C ends it.
+// Consuming registrations and payments from …; Ctrl+C ends it.
 // Payment … of customer 5 arrived; the customer is unknown, so it waits.
 // Customer 5 is registered.
 // Payment … of customer 5 is processed.

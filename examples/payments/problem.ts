@@ -24,10 +24,11 @@ export class Problem extends Error {
 export function answerError(error: unknown): Response {
   if (error instanceof Problem) return answer(error);
   if (error instanceof HTTPException) return answer(new Problem(error.status, error.message));
-  console.error(error);
   if (error instanceof MaloteError) {
-    return answer(new Problem(503, 'messages cannot be stored at the moment; try again'));
+    console.error(`${error.code}: ${error.message}`);
+    return answer(new Problem(503, 'the engine of the messages cannot be reached; try again'));
   }
+  console.error(error);
   return answer(new Problem(500, 'an unexpected error; it was logged'));
 }
 
