@@ -9,6 +9,8 @@ import { expect, test } from 'vitest';
 import { bench, type Bench, entryOf, failure, stepOf } from '../../test/support/lane-table.ts';
 import type { LaneTable } from './lane-table.ts';
 import { die, retry } from './lane-table-settle.ts';
+import type { NumberMap } from './number-map.ts';
+import type { TextMap } from './text-map.ts';
 
 let looks = 0;
 
@@ -98,9 +100,13 @@ function watchLink(member: { next: unknown }): void {
   });
 }
 
-function watchWalks(map: ReadonlyMap<unknown, unknown>): void {
+function watchWalks(
+  map: ReadonlyMap<unknown, unknown> | NumberMap<unknown> | TextMap<unknown>,
+): void {
   for (const name of ['keys', 'values', 'entries', 'forEach', Symbol.iterator] as const) {
-    const original = map[name].bind(map) as (...given: never[]) => unknown;
+    if (!(name in map)) continue;
+    const walk = Reflect.get(map, name) as (...given: never[]) => unknown;
+    const original = walk.bind(map);
     Object.assign(map, {
       [name](...given: never[]) {
         looks += map.size;

@@ -23,6 +23,8 @@
 
 import { createHeap, type Heap, type HeapItem } from './heap.ts';
 import { createList, type LinkedList, type Links } from './linked-list.ts';
+import { NumberMap } from './number-map.ts';
+import { TextMap } from './text-map.ts';
 import { createShelf, type Shelf } from './shelf.ts';
 import type { JournalEntry } from './store.ts';
 import type {
@@ -192,8 +194,8 @@ export interface LaneTableOptions {
 export interface LaneTable extends Omit<LaneTableOptions, 'settings'> {
   settings: LaneSettings;
   paused: boolean;
-  readonly byKey: Map<string, Lane>;
-  readonly byTag: Map<number, Entry>;
+  readonly byKey: TextMap<Lane>;
+  readonly byTag: NumberMap<Entry>;
   readonly names: Names;
   readonly fresh: LinkedList<Entry>;
   readonly ready: Heap<Lane>;
@@ -222,8 +224,8 @@ export function createLaneTable(options: LaneTableOptions): LaneTable {
     diverted: options.diverted,
     waits: options.waits,
     paused: false,
-    byKey: new Map(),
-    byTag: new Map(),
+    byKey: new TextMap(),
+    byTag: new NumberMap(),
     names: { byId: new Map(), row: [], gaps: 0 },
     fresh: createList(),
     ready: createHeap(),

@@ -15,6 +15,7 @@ import {
   type Step,
 } from '../../transport/lane-table.ts';
 import { isShut, pushHeld, reopen, shut } from '../../transport/lane-table-lanes.ts';
+import type { NumberMap } from '../../transport/number-map.ts';
 import type { Facts } from '../../transport/facts.ts';
 import type { KnownFacts } from '../../transport/known-facts.ts';
 import { noNeeds } from '../../message/need.ts';
@@ -91,7 +92,7 @@ export interface PartitionMember extends Member {
   readonly context: PartitionContext;
   readonly consumers: Set<PartitionConsumer>;
   readonly holds: Map<Channel, Hold>;
-  readonly sources: Map<number, Source>;
+  readonly sources: NumberMap<Source>;
   /** Dead letters that returned by an order to reopen, and are not settled yet. */
   readonly returns: Map<Carried, Set<number>>;
 }

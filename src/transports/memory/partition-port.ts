@@ -3,6 +3,7 @@
 import { endLeases } from '../../transport/lane-table-settle.ts';
 import { changeSettings, remove } from '../../transport/lane-table-lanes.ts';
 import { entriesNamed } from '../../transport/lane-table-names.ts';
+import { NumberMap } from '../../transport/number-map.ts';
 import type { CancelOutcome } from '../../transport/store.ts';
 import type { Lease } from '../../transport/transport.ts';
 import { type BrokerSubscription } from './broker.ts';
@@ -28,7 +29,7 @@ export function createMember(
     channels: new Set(),
     consumers: new Set(),
     holds: new Map(),
-    sources: new Map(),
+    sources: new NumberMap(),
     returns: new Map(),
     isLeaving: false,
     process: context.host.process,

@@ -8,6 +8,7 @@
  */
 
 import type { Channel, ConsumeMessage } from 'amqplib';
+import { writeAcks } from './acks.ts';
 import { wholeQueue } from './settings.ts';
 
 /** A delivery that is not acknowledged yet. */
@@ -139,12 +140,11 @@ function flush(book: AckBook): void {
     book.lowest += 1;
     advance(book);
   }
+  const singly = tags.slice(run);
+  for (const tag of singly) above.add(tag);
   // A tag that was acknowledged by itself before may lie within the run, never at its end.
-  if (run > 0) written(() => channel.ack(messageWith(last), run > 1));
-  for (const tag of tags.slice(run)) {
-    above.add(tag);
-    written(() => channel.ack(messageWith(tag)));
-  }
+  if (run > 0) singly.unshift(last);
+  writeAcks(channel, singly, run > 1);
 }
 
 function advance(book: AckBook): void {

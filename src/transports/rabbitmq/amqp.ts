@@ -8,7 +8,7 @@ export const frameType = { method: 1, header: 2, body: 3 } as const;
 
 /** The class of messages. */
 export const basic = 60;
-export const method = { publish: 40, deliver: 60 } as const;
+export const method = { publish: 40, deliver: 60, ack: 80 } as const;
 
 /** Which properties a message has, in their order. */
 export const property = {

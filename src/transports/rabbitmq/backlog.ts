@@ -5,7 +5,7 @@
 
 import { ackPlace, type Place } from './ack-book.ts';
 import type { Incoming, Partition } from './hold.ts';
-import type { Arrived, CopyNote, OpenNote } from './wire-format.ts';
+import { copyNoteOf, type Arrived, type OpenNote } from './wire-format.ts';
 
 /**
  * An owner that is none any more wrote it, and it came behind the token of a later one. A message
@@ -47,23 +47,26 @@ export function newestOf(backlog: readonly Incoming[]): {
  * there was in the earlier ones.
  */
 function isNewer(one: Incoming, other: Incoming): boolean {
-  const [life, earlier] = [copyOf(one)?.returned ?? '', copyOf(other)?.returned ?? ''];
+  const [life, earlier] = [
+    copyNoteOf(one.arrived)?.returned ?? '',
+    copyNoteOf(other.arrived)?.returned ?? '',
+  ];
   if (life !== earlier) return life > earlier;
-  const [epoch, before] = [copyOf(one)?.epoch ?? -1, copyOf(other)?.epoch ?? -1];
+  const [epoch, before] = [
+    copyNoteOf(one.arrived)?.epoch ?? -1,
+    copyNoteOf(other.arrived)?.epoch ?? -1,
+  ];
   return epoch === before ? versionOf(one) > versionOf(other) : epoch > before;
 }
 
 export function versionOf(one: Incoming): number {
-  return copyOf(one)?.version ?? 0;
-}
-
-export function copyOf({ arrived: { note } }: Incoming): CopyNote | null {
-  return note?.kind === 'copy' ? note : null;
+  return copyNoteOf(one.arrived)?.version ?? 0;
 }
 
 /** What has a place, then the rest as it came. */
 export function inOrder(messages: readonly Incoming[]): Incoming[] {
-  const rank = (one: Incoming): number => copyOf(one)?.order ?? Number.POSITIVE_INFINITY;
+  const rank = (one: Incoming): number =>
+    copyNoteOf(one.arrived)?.order ?? Number.POSITIVE_INFINITY;
   return messages.toSorted((a, b) => {
     const [first, second] = [rank(a), rank(b)];
     return first === second ? 0 : first - second;

@@ -8,6 +8,7 @@ import type { Verdict } from './clerk.ts';
 import { heardOf } from './heard.ts';
 import type { Hold, Incoming, Source } from './hold.ts';
 import { createSource, keep } from './source.ts';
+import { copyNoteOf } from './wire-format.ts';
 
 export interface Entering {
   readonly verdict: Verdict | null;
@@ -25,7 +26,7 @@ export function enter(
   const step = context.step();
   const isAccused = entering.verdict !== null && entering.verdict.suspicion !== 'none';
   const arrival = arrivalOf(source, { arrived, verdict: entering.verdict, step });
-  const heldUntil = arrived.note?.kind === 'copy' ? arrived.note.heldUntil : 0;
+  const heldUntil = copyNoteOf(arrived)?.heldUntil ?? 0;
   source.entry = pushHeld(hold.table, arrival, heldUntil, step);
   if (isAccused && hold.partition !== null && !source.isDone) {
     void keep(source, source.entry).catch(() => undefined);
@@ -41,7 +42,7 @@ interface Past {
 
 export function arrivalOf(source: Source, { arrived, verdict, step }: Past): Arrival {
   const { hold, message, tag, order, acceptedAt } = source;
-  const copy = arrived.note?.kind === 'copy' ? arrived.note : null;
+  const copy = copyNoteOf(arrived);
   const key = source.isKeyed ? message.key : null;
   const arrival = {
     message,

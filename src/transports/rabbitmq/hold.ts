@@ -13,6 +13,8 @@ import {
   type LaneTable,
   type Step,
 } from '../../transport/lane-table.ts';
+import type { NumberMap } from '../../transport/number-map.ts';
+import { TextMap } from '../../transport/text-map.ts';
 import type { Host, Lease, Outgoing, Sink } from '../../transport/transport.ts';
 import type { AckBook, Place } from './ack-book.ts';
 import type { Channels } from './channels.ts';
@@ -81,7 +83,7 @@ export interface Member {
   /** Whatever it opens at its queues. */
   readonly channels: Channels;
   readonly holds: Set<Hold>;
-  readonly sources: Map<number, Source>;
+  readonly sources: NumberMap<Source>;
   /** What a message is called in ledgers, by its identity. */
   readonly hashOf: (identity: string) => number;
   ingress: Ingress | null;
@@ -100,7 +102,7 @@ export interface Hold {
   readonly partition: Partition | null;
   readonly isShared: boolean;
   readonly table: LaneTable;
-  readonly byIdentity: Map<string, Source>;
+  readonly byIdentity: TextMap<Source>;
   /** What was done of a partition. */
   readonly recent: Recent;
   /** How many are on their way to the dead letters, and not acknowledged here. */
@@ -237,7 +239,7 @@ export function createHold(member: Member, partition: Partition | null): Hold {
         context.host.notify({ kind: 'waiting', facts, subscription: name, id: message.id });
       },
     }),
-    byIdentity: new Map(),
+    byIdentity: new TextMap(),
     recent: createRecent(mostRecent),
     burying: 0,
     incoming: [],

@@ -12,7 +12,7 @@ import type { Hold, Incoming, Taker } from './hold.ts';
 import { goesAway, sendAway } from './overflow.ts';
 import { holdReturn, isItsDeath, openKey, resolveDeath, takeShut } from './shut-keys.ts';
 import { takeCopy } from './source.ts';
-import type { CopyNote } from './wire-format.ts';
+import { copyNoteOf, type CopyNote } from './wire-format.ts';
 
 /** Takes one in, behind everything that came before. */
 export function takeIn(hold: Hold, incoming: Incoming): void {
@@ -84,9 +84,9 @@ export async function verdictsOn(
   const verdicts = new Map<Incoming, Verdict>();
   if (again.length === 0) return verdicts;
   const answers = await member.context.clerk.ask(
-    again.map(({ arrived: { identity, note } }) => ({
-      hash: member.hashOf(identity),
-      heard: note?.kind === 'copy' ? note.heard : [],
+    again.map(({ arrived }) => ({
+      hash: member.hashOf(arrived.identity),
+      heard: copyNoteOf(arrived)?.heard ?? [],
     })),
   );
   answers.forEach((verdict, index) => void verdicts.set(again[index]!, verdict));

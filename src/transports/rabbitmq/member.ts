@@ -5,6 +5,7 @@
 
 import { systemClock } from '../../clock.ts';
 import { changeSettings } from '../../transport/lane-table-lanes.ts';
+import { NumberMap } from '../../transport/number-map.ts';
 import { createChannels } from './channels.ts';
 import type { Context, Consumer, Hold, Member } from './hold.ts';
 import { openIngress } from './ingress.ts';
@@ -62,7 +63,7 @@ export function join(
     consumers: new Set(consumers),
     channels: createChannels(context.wire.model),
     holds: new Set(),
-    sources: new Map(),
+    sources: new NumberMap(),
     hashOf: workHashAfter(`${registered.name}\n`),
     ingress: null,
     isForgotten: false,

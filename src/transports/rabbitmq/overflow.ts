@@ -12,7 +12,7 @@ import type { Hold, Incoming } from './hold.ts';
 import { createSource, store } from './source.ts';
 import { laterQueue } from './names.ts';
 import type { Step } from './settings.ts';
-import { sendingOf, type Arrived, type CopyNote } from './wire-format.ts';
+import { copyNoteOf, sendingOf, type Arrived, type CopyNote } from './wire-format.ts';
 
 /** Nothing new of the partition is taken in. */
 export function isFull(hold: Hold): boolean {
@@ -43,7 +43,7 @@ export async function sendAway(hold: Hold, { arrived, place }: Incoming): Promis
   const exchange = laterQueue(context.names, stepOf(hold, arrived));
   const key = registered.queues.side[hold.partition!.index]!;
   const sending = { exchange, key, message, acceptedAt };
-  const copy = arrived.note?.kind === 'copy' ? arrived.note : null;
+  const copy = copyNoteOf(arrived);
   // It leaves this owner, and may come back to another one.
   const note: CopyNote | null = copy === null ? null : { ...copy, isAway: true, order: null };
   // The partition is not let go before it is stored where it goes.
@@ -66,10 +66,11 @@ function stepOf(hold: Hold, arrived: Arrived): Step {
   return steps.findLast(({ ms }) => ms <= leftMs) ?? steps[0]!;
 }
 
-function standsUntil(hold: Hold, { message, acceptedAt, dueAt, note }: Arrived): number {
+function standsUntil(hold: Hold, arrived: Arrived): number {
+  const { message, acceptedAt, dueAt } = arrived;
   const { registered, context } = hold.member;
   const { spec } = registered;
-  const copy = note?.kind === 'copy' ? note : null;
+  const copy = copyNoteOf(arrived);
   const dueOrHeld = Math.max(dueAt, copy?.heldUntil ?? 0);
   if (dueOrHeld > now(hold)) return dueOrHeld;
   const isNew = copy === null || copy.version === 0;

@@ -15,7 +15,7 @@ import { shut } from '../../transport/lane-table-lanes.ts';
 import { endLeases } from '../../transport/lane-table-settle.ts';
 import { closeChannel, whenClosed } from './driver.ts';
 import { ackPlace, createAckBook, drained, endBook, placeOf, type Place } from './ack-book.ts';
-import { copyOf, inOrder, isLate, newestOf, readRecords, versionOf } from './backlog.ts';
+import { inOrder, isLate, newestOf, readRecords, versionOf } from './backlog.ts';
 import { delay, isDelayed } from './delayed.ts';
 import { createHold, type Hold, type Incoming, type Member, type Partition } from './hold.ts';
 import { createSource, forgetIdentity, keep, store, tellArrival } from './source.ts';
@@ -24,7 +24,7 @@ import { goOn, takeIn, takeMain, takeSide, verdictsOn } from './intake.ts';
 import { isItsDeath, openKey, resolveDeath, withoutUnfounded } from './shut-keys.ts';
 import { relieve, takeNew } from './relief.ts';
 import { longestTakeOverMs } from './settings.ts';
-import { arrivedOf, recordOf, type CopyNote, type TokenNote } from './wire-format.ts';
+import { arrivedOf, copyNoteOf, recordOf, type CopyNote, type TokenNote } from './wire-format.ts';
 
 /** What the owner of the balance decides. */
 export interface Turns {
@@ -182,7 +182,7 @@ async function load(hold: Hold, backlog: readonly Incoming[]): Promise<void> {
     shut(hold.table, key, opening.has(key) ? 'blocked' : note.state);
   }
   for (const one of messages) {
-    partition.nextOrder = Math.max(partition.nextOrder, copyOf(one)?.order ?? 0);
+    partition.nextOrder = Math.max(partition.nextOrder, copyNoteOf(one.arrived)?.order ?? 0);
     if (versionOf(one) > 0) partition.heldBack.add(one.arrived.identity);
   }
   let moved = 0;
@@ -213,7 +213,7 @@ async function takeHeld(
   const { message } = incoming.arrived;
   const partition = hold.partition!;
   const verdict = verdicts.get(incoming) ?? null;
-  const copy = copyOf(incoming);
+  const copy = copyNoteOf(incoming.arrived);
   const shutting = message.key === null ? undefined : partition.shuts.get(message.key);
   if (shutting !== undefined && isItsDeath(shutting.note, message) && !isReturned(copy)) {
     await resolveDeath(hold, incoming, verdict);
@@ -300,7 +300,7 @@ export function dropHold(hold: Hold): void {
     if (lostLeases.length > 0) consumer.sink.lost(lostLeases);
   }
   endLeases(context.holder, table, context.step());
-  for (const [tag, source] of member.sources) {
+  for (const [tag, source] of [...member.sources]) {
     if (source.hold !== hold) continue;
     member.sources.delete(tag);
     forgetIdentity(source);

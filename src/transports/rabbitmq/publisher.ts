@@ -16,6 +16,13 @@
 import type { Message } from 'amqplib';
 import { systemClock, type Clock } from '../../clock.ts';
 import type { MaloteError } from '../../errors.ts';
+import {
+  append,
+  createList,
+  unlink,
+  type LinkedList,
+  type Links,
+} from '../../transport/linked-list.ts';
 import { callFailure, messageOf, unreachable, unsure } from './failures.ts';
 import { createFrames, type Frames, type Publish } from './frames.ts';
 import type { Wire } from './line.ts';
@@ -47,13 +54,15 @@ export interface Publisher {
   unlessBlocked(stored: Promise<void>): Promise<void>;
 }
 
-interface Pending {
+interface Pending extends Links<Pending> {
   readonly sending: Sending;
   readonly sent: Sent;
   readonly channel: Open;
   /** When its sender gives up, by the monotonic clock. */
   readonly until: number;
   isReturned: boolean;
+  /** It is in the list of what is on its way by its channel. */
+  isWritten: boolean;
 }
 
 /** One of the channels that it publishes by, over all connections. */
@@ -61,7 +70,7 @@ interface Open {
   /** Null while it is not open. */
   frames: Frames | null;
   /** On their way, in the order in which they were written. */
-  readonly written: Set<Pending>;
+  readonly written: LinkedList<Pending>;
   /** The same by name: made where the server returns something, for one turn. */
   byName: Map<string, Pending[]> | null;
 }
@@ -110,7 +119,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
     clock: systemClock,
     channels: Array.from({ length: options.channels }, () => ({
       frames: null,
-      written: new Set<Pending>(),
+      written: createList<Pending>(),
       byName: null,
     })),
     loose: 0,
@@ -152,7 +161,16 @@ async function sendAll(put: Publisher['put'], sendings: readonly Sending[]): Pro
 function putOne(state: State, sending: Sending, sent: Sent): void {
   const until = state.clock.monotonic() + state.waitMs;
   const channel = channelFor(state, sending);
-  const pending = { sending, sent, channel, until, isReturned: false };
+  const pending: Pending = {
+    sending,
+    sent,
+    channel,
+    until,
+    isReturned: false,
+    isWritten: false,
+    previous: null,
+    next: null,
+  };
   if (state.isEnded) {
     sent(unreachable(state.urls, 0, null));
     return;
@@ -190,18 +208,32 @@ function write(state: State, frames: Frames, pending: Pending): void {
     state.waiting.push(pending);
     return;
   }
-  pending.channel.written.add(pending);
+  pending.isWritten = true;
+  append(pending.channel.written, pending);
 }
 
 function confirmed(state: State, pending: Pending, error: unknown): void {
   const isStored = error === null || error === undefined;
   // The driver says so of a channel that is closed as well: nobody knows then.
   if (!isStored && !isRefusal(error)) return;
-  if (!pending.channel.written.delete(pending)) return;
+  if (!pending.isWritten) return;
+  leave(pending);
   const { sending, isReturned } = pending;
   if (!isStored) pending.sent(refused(error));
   else pending.sent(isReturned ? unroutable(sending) : null);
   if (isStored && isReturned) state.nowhere(sending);
+}
+
+function leave(pending: Pending): void {
+  pending.isWritten = false;
+  unlink(pending.channel.written, pending);
+}
+
+/** On their way by a channel, in the order in which they were written. */
+function allOf({ written }: Open): Pending[] {
+  const all: Pending[] = [];
+  for (let pending = written.head; pending !== null; pending = pending.next) all.push(pending);
+  return all;
 }
 
 function unlessBlocked({ isBlocked, whenBlocked }: State, stored: Promise<void>): Promise<void> {
@@ -264,7 +296,7 @@ async function openChannel(state: State, wire: Wire, open: Open): Promise<void> 
 function onTheirWay(open: Open): Map<string, Pending[]> {
   if (open.byName !== null) return open.byName;
   const byName = new Map<string, Pending[]>();
-  for (const pending of open.written) {
+  for (let pending = open.written.head; pending !== null; pending = pending.next) {
     if (pending.isReturned) continue;
     const { exchange, key, properties } = pending.sending;
     const name = nameOf({ exchange, key, messageId: properties.messageId });
@@ -297,21 +329,19 @@ function isLimit(state: State, reason: string): boolean {
 
 /** The server heeds nothing that comes behind one that it refuses with the channel. */
 function loseAround(state: State, channel: Open, reason: string): void {
-  const written = [...channel.written];
+  const written = allOf(channel);
   const first = written.findIndex(({ sending }) => sending.body.length > state.mostBytes);
   const behind = first < 0 ? [] : written.slice(first);
-  for (const pending of behind) channel.written.delete(pending);
+  for (const pending of behind) leave(pending);
   lose(state, reason, [channel]);
   state.waiting.unshift(...behind);
 }
 
 function lose(state: State, reason: string, channels = state.channels): void {
   state.lastReason = reason;
-  const lost = channels.flatMap(({ written }) => [...written]);
-  for (const channel of channels) {
-    channel.frames = null;
-    channel.written.clear();
-  }
+  const lost = channels.flatMap(allOf);
+  for (const channel of channels) channel.frames = null;
+  for (const pending of lost) leave(pending);
   for (const { sent } of lost) sent(unsure(reason));
 }
 
@@ -333,12 +363,12 @@ function watch(state: State): void {
   timer.unref();
 }
 
-function giveUpOn(state: State, { written }: Open, now: number): void {
+function giveUpOn(state: State, channel: Open, now: number): void {
   const isWaiting = state.isBlocked && !state.isHurried;
-  for (const pending of written) {
+  for (const pending of allOf(channel)) {
     if (pending.until > now) break;
     if (isWaiting && pending.sending.isPatient === true) continue;
-    written.delete(pending);
+    leave(pending);
     pending.sent(unsure(`the server did not confirm within ${state.waitMs} ms`));
   }
 }

@@ -24,33 +24,58 @@ export function createRecent(least: number): Recent {
   let older = createNames();
   /** What was accepted after all that was done is none of it: nearly all that comes is that. */
   let latest = Number.NEGATIVE_INFINITY;
+  /** Those of that very instant. */
+  let atLatest = new Set<string>();
   return {
     add(done) {
-      latest = Math.max(latest, done.acceptedAt);
+      const { identity, acceptedAt } = done;
+      if (acceptedAt > latest) {
+        latest = acceptedAt;
+        atLatest = new Set();
+      }
+      if (acceptedAt === latest) atLatest.add(identity);
       younger.add(done);
       if (younger.size < least) return;
       older = younger;
       younger = createNames();
     },
-    has: (published) =>
-      published.acceptedAt <= latest && (younger.has(published) || older.has(published)),
+    has(published) {
+      const { identity, acceptedAt } = published;
+      if (acceptedAt >= latest) return acceptedAt === latest && atLatest.has(identity);
+      return younger.has(published) || older.has(published);
+    },
   };
 }
 
-function createNames(): Recent & { readonly size: number } {
+interface Names extends Recent {
+  readonly size: number;
+}
+
+/** Every message is added, and hardly one is looked for: they are sorted when it is. */
+function createNames(): Names {
+  const identities: string[] = [];
+  const times: number[] = [];
+  let sorted = 0;
   /** Of each id the publish that was done first. */
   const first = new Map<string, number>();
   const others = new Set<string>();
+
+  function sort(identity: string, acceptedAt: number): void {
+    const at = first.get(identity);
+    if (at === undefined) first.set(identity, acceptedAt);
+    else if (at !== acceptedAt) others.add(`${identity} ${acceptedAt}`);
+  }
+
   return {
     get size() {
-      return first.size + others.size;
+      return identities.length;
     },
     add({ identity, acceptedAt }) {
-      const at = first.get(identity);
-      if (at === undefined) first.set(identity, acceptedAt);
-      else if (at !== acceptedAt) others.add(`${identity} ${acceptedAt}`);
+      identities.push(identity);
+      times.push(acceptedAt);
     },
     has({ identity, acceptedAt }) {
+      for (; sorted < identities.length; sorted++) sort(identities[sorted]!, times[sorted]!);
       const at = first.get(identity);
       if (at === undefined || at === acceptedAt) return at !== undefined;
       return others.has(`${identity} ${acceptedAt}`);

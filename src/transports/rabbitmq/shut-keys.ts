@@ -14,7 +14,7 @@ import { arrivalOf, enter, nextOrder } from './entering.ts';
 import type { Hold, Incoming, Returning, Source } from './hold.ts';
 import { isShutBy, livingOf } from './redrive.ts';
 import { createSource, keep } from './source.ts';
-import { identityOf, type OpenNote, type ShutNote } from './wire-format.ts';
+import { copyNoteOf, identityOf, type OpenNote, type ShutNote } from './wire-format.ts';
 
 export function takeShut({ partition }: Hold, note: ShutNote, place: Place): void {
   const { shuts } = partition!;
@@ -129,7 +129,7 @@ export async function resolveDeath(
   incoming: Incoming,
   verdict: Verdict | null,
 ): Promise<void> {
-  const { message, note } = incoming.arrived;
+  const { message } = incoming.arrived;
   const key = message.key!;
   if (await isStillDead(hold.member, message)) {
     ackPlace(incoming.place);
@@ -139,6 +139,6 @@ export async function resolveDeath(
   hold.partition!.shuts.delete(key);
   if (shutting?.place) ackPlace(shutting.place);
   reopen(hold.table, { key, arrivals: [] }, hold.member.context.step());
-  const order = note?.kind === 'copy' ? note.order : null;
-  enter(hold, incoming, { verdict, order: order ?? nextOrder(hold) });
+  const order = copyNoteOf(incoming.arrived)?.order ?? nextOrder(hold);
+  enter(hold, incoming, { verdict, order });
 }

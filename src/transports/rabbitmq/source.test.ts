@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import type { Channel, ConsumeMessage } from 'amqplib';
 import { test } from 'vitest';
+import { acksIn } from '../../../test/support/amqp-frames.ts';
+import { TextMap } from '../../transport/text-map.ts';
 import { createAckBook, placeOf, type Place } from './ack-book.ts';
 import type { Source } from './hold.ts';
 import { takeCopy } from './source.ts';
@@ -14,13 +16,14 @@ function moving(): {
   acknowledged(): Promise<readonly number[]>;
 } {
   const tags: number[] = [];
-  const channel = {
-    ack({ fields: { deliveryTag } }: ConsumeMessage, isWithEarlier: boolean) {
-      for (let tag = isWithEarlier ? 1 : deliveryTag; tag <= deliveryTag; tag++) {
-        if (!tags.includes(tag)) tags.push(tag);
+  const buffer = {
+    write(bytes: Buffer) {
+      for (const { tag, isRun } of acksIn(bytes)) {
+        for (let one = isRun ? 1 : tag; one <= tag; one++) if (!tags.includes(one)) tags.push(one);
       }
     },
-  } as unknown as Channel;
+  };
+  const channel = { ch: 1, connection: { channels: [null, { buffer }] } } as unknown as Channel;
   const book = createAckBook(channel, 'side');
   let came = 0;
   const place = (): Place => {
@@ -29,7 +32,7 @@ function moving(): {
     return placeOf(book, { fields, content: Buffer.alloc(0) } as ConsumeMessage);
   };
   const state = { placeVersion: 0, version: 2, isCopying: true, isDone: false, arrivals: null };
-  const hold = { byIdentity: new Map<string, Source>() };
+  const hold = { byIdentity: new TextMap<Source>() };
   const source = { ...state, identity: 'm', hold, place: place() } as unknown as Source;
   hold.byIdentity.set('m', source);
   return {

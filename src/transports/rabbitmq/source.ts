@@ -11,7 +11,7 @@ import { ackPlace, type Place } from './ack-book.ts';
 import { heardOf } from './heard.ts';
 import type { Context, Hold, Member, Source } from './hold.ts';
 import { placeIndexOf } from './names.ts';
-import { sendingOf, type Arrived, type CopyNote, type Heard } from './wire-format.ts';
+import { copyNoteOf, sendingOf, type Arrived, type CopyNote, type Heard } from './wire-format.ts';
 
 export interface SourceOptions {
   readonly arrived: Arrived;
@@ -21,8 +21,8 @@ export interface SourceOptions {
 
 export function createSource(hold: Hold, options: SourceOptions): Source {
   const { place, order } = options;
-  const { message, identity, acceptedAt, note, redelivered } = options.arrived;
-  const copy = note?.kind === 'copy' ? note : null;
+  const { message, identity, acceptedAt, redelivered } = options.arrived;
+  const copy = copyNoteOf(options.arrived);
   const source: Source = {
     tag: hold.member.context.nextNumber(),
     hold,

@@ -88,6 +88,10 @@ export interface CopyNote {
   readonly returned: string | null;
 }
 
+export function copyNoteOf({ note }: Pick<Arrived, 'note'>): CopyNote | null {
+  return note?.kind === 'copy' ? note : null;
+}
+
 export type Heard = readonly [session: string, ledger: number];
 
 /** Whoever holds it owns the partition. */
@@ -230,7 +234,7 @@ export function arrivedOf(
       headers: textOf(headers[header.own]),
       key: textOf(headers[header.key]),
       delayMs: Math.max(0, dueAt - acceptedAt),
-      dedupe: [],
+      dedupe: nothing,
       facts: factsOf(headers[header.facts]),
     },
     identity: identityOf({ topic, id }),
@@ -252,12 +256,12 @@ function noteOf(value: unknown): Note | null {
   return typeof value === 'string' ? (parsed(value) as Note | null) : null;
 }
 
-const noFacts: readonly string[] = [];
+const nothing: readonly never[] = [];
 
 function factsOf(value: unknown): readonly string[] {
-  if (typeof value !== 'string') return noFacts;
+  if (typeof value !== 'string') return nothing;
   const facts = parsed(value);
-  if (!Array.isArray(facts)) return noFacts;
+  if (!Array.isArray(facts)) return nothing;
   return facts.flatMap((fact: unknown) => {
     if (isText(fact)) return isAnyOf(fact) ? [] : fact;
     return Array.isArray(fact) && fact.length > 0 && fact.every(isText) ? anyNeedOf(fact) : [];
