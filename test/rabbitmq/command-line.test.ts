@@ -80,7 +80,10 @@ overRabbitmq((server) => {
 
     for (const args of [['subscriptions'], ['waiting'], ['dead', 'list'], ['dead', 'show', 'x']]) {
       const { status, stderr } = await malote(args, { cwd });
-      assert.match(stderr, /^namespace "misspelt" must exist on amqp:.*ENGINE_UNREACHABLE/m);
+      assert.match(
+        stderr,
+        /^malote: namespace "misspelt" must exist on amqp:.*ENGINE_UNREACHABLE/m,
+      );
       assert.equal(status, 5, args.join(' '));
     }
     assert.equal(await made(), false);
