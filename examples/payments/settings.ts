@@ -1,8 +1,9 @@
 /**
- * How a process of the service runs, from its environment. The three `MALOTE_…` say where things
+ * How a process of the service runs, from its environment. The `MALOTE_…` say where things
  * are; whatever they say, the code is the same.
  *
  *     MALOTE_ENGINE    messages: sqlite:path (sqlite:data/malote.db) or amqp://user:password@host
+ *     MALOTE_NAMESPACE on RabbitMQ (payments): what shares one shares its messages
  *     MALOTE_STORE     customers, payments, outbox, inbox: sqlite:path (sqlite:data/payments.db)
  *     MALOTE_CACHE     exchange rates: sqlite:path (where the messages are, else in the store)
  *     PORT, RATES_TTL (1m), PAYMENT_DEADLINE (24h): how long a payment waits
@@ -15,6 +16,8 @@ import { usualRatesPort } from './rates-api.ts';
 
 export interface Settings {
   readonly engine: string;
+  /** Of the messages, on RabbitMQ. */
+  readonly namespace: string;
   readonly store: string;
   readonly cache: string | null;
   readonly port: string;
@@ -30,6 +33,7 @@ export interface Settings {
 export function readSettings(environment: NodeJS.ProcessEnv = process.env): Settings {
   return {
     engine: environment['MALOTE_ENGINE'] ?? 'sqlite:data/malote.db',
+    namespace: environment['MALOTE_NAMESPACE'] ?? 'payments',
     store: environment['MALOTE_STORE'] ?? 'sqlite:data/payments.db',
     cache: environment['MALOTE_CACHE'] ?? null,
     port: environment['PORT'] ?? '3000',
@@ -57,10 +61,10 @@ export interface Engines {
 }
 
 /** Makes the folders of their files. */
-export function enginesOf({ engine, store, cache }: Settings): Engines {
+export function enginesOf({ engine, namespace, store, cache }: Settings): Engines {
   const file = sqliteFile(store, 'MALOTE_STORE');
   return {
-    engine: engineNamed(engine, 'payments'),
+    engine: engineNamed(engine, namespace),
     store: sqlite(file),
     file,
     cache: cache === null ? null : sqlite(sqliteFile(cache, 'MALOTE_CACHE')),

@@ -7,8 +7,8 @@ import type { Config } from './index.ts';
 import type { Interruption } from './interruption.ts';
 import type { Output } from './output.ts';
 
-/** A file or what a server keeps, the second alone, or neither: who only looks. */
-export type Create = 'if-missing' | 'on-server' | 'never';
+/** What an engine lives in, or nothing: who only looks. */
+export type Create = 'if-missing' | 'never';
 
 export interface Command {
   /** How it is called: `['dead', 'list']`. */
@@ -17,7 +17,7 @@ export interface Command {
   readonly operands: readonly Operand[];
   readonly options: Readonly<Record<string, OptionRule>>;
   readonly examples: readonly string[];
-  /** What it may make of what an engine lives in. @defaultValue 'never' */
+  /** Whether it may make what an engine lives in. @defaultValue 'never' */
   readonly creates?: Create;
   run(call: Call): Promise<Ending>;
 }

@@ -106,7 +106,7 @@ function standing(one: SubscriptionView): Finding[] {
     ...(isIdle
       ? warning(
           `${name} holds ${stats.depth} and has no worker: start a process that consumes it, ` +
-            `or forget it with bus.unsubscribe('${name}')`,
+            `or delete it with all that it holds: bus.unsubscribe('${name}')`,
         )
       : []),
     ...(paused

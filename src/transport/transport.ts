@@ -69,6 +69,8 @@ export interface Engine<Tx = never> {
 export interface Finding {
   readonly level: 'refused' | 'warning';
   readonly sentence: string;
+  /** What would be opened is not there yet: who only looks can see no more. */
+  readonly isAbsence?: true;
 }
 
 /** What the runtime gives a transport: time, chance, identity and an ear. */
@@ -96,11 +98,10 @@ export interface Host {
   readonly facts: (() => Promise<Facts>) | null;
   /**
    * `never`: who only looks makes no file, no tables in one, and no namespace on a server. `open`
-   * rejects `ENGINE_UNREACHABLE` where there are none. `on-server`: who looks whether it could be
-   * worked with makes what a server keeps, and no file.
+   * rejects `ENGINE_UNREACHABLE` where there are none.
    * @defaultValue 'if-missing'
    */
-  readonly create?: 'if-missing' | 'on-server' | 'never';
+  readonly create?: 'if-missing' | 'never';
   /** Hears what the engine did by itself. Must not throw. */
   notify(event: EngineEvent): void;
   /**

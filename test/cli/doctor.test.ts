@@ -136,7 +136,7 @@ const cases: readonly Case[] = [
     subscription: { consumers: 0, stats: { ...stats, depth: 3 } },
     finds: [
       'warning: ledger holds 3 and has no worker: start a process that consumes it, ' +
-        "or forget it with bus.unsubscribe('ledger')",
+        "or delete it with all that it holds: bus.unsubscribe('ledger')",
     ],
   },
   {

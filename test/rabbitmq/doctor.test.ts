@@ -97,7 +97,11 @@ overRabbitmq(
       const project = projectIn(folder, 'doctor', exporting(engine));
       const first = await malote(['doctor'], { cwd: project });
       assert.equal(first.status, 0, first.stderr);
+      assert.match(first.stdout, /warning: namespace "doctor" is not there yet/);
       assert.doesNotMatch(first.stdout, /kept"|takes no message/);
+      await make(url, 'doctor');
+      const second = await malote(['doctor'], { cwd: project });
+      assert.doesNotMatch(second.stdout, /not there yet|kept"/);
 
       const them = await outside(url, 'doctor');
       await them.publish('nobody.asked', {});
@@ -156,8 +160,10 @@ overRabbitmq(
       timeout,
     }, async () => {
       const { url } = server();
+      await make(url, 'strange');
       const model = await amqp.connect(url);
       const channel = await model.createChannel();
+      await channel.deleteQueue('strange.kept');
       await channel.assertQueue('strange.kept', { durable: true });
       await model.close();
       const engine = `rabbitmq('${url}', { namespace: 'strange' })`;
@@ -171,3 +177,10 @@ overRabbitmq(
   },
   { settings: ['max_message_size = 100000'] },
 );
+
+/** A namespace in which nobody has published or consumed. */
+async function make(url: string, namespace: string): Promise<void> {
+  const bus = createBus({ engine: rabbitmq(url, { namespace }), logger: false });
+  await bus.subscriptions.list();
+  await bus.stop();
+}

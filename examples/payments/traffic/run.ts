@@ -16,11 +16,12 @@ import { showProgress } from './progress.ts';
 import { greeting, report } from './report.ts';
 import { sendAll } from './send.ts';
 
-/** Files of its own: no payment of yours is held to the short deadline. */
+/** Files, and a namespace, of its own: no payment of yours is held to the short deadline. */
 const folder = 'data/traffic';
 const ratesTtlSeconds = 5;
 const environment: NodeJS.ProcessEnv = {
   MALOTE_ENGINE: `sqlite:${folder}/malote.db`,
+  MALOTE_NAMESPACE: 'payments-traffic',
   MALOTE_STORE: `sqlite:${folder}/payments.db`,
   PAYMENT_DEADLINE: '5s',
   RATES_PORT: '0',

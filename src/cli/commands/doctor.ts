@@ -37,19 +37,19 @@ export const doctor: Command = {
   operands: [],
   options: {},
   examples: ['doctor', 'doctor --json'],
-  // Whether this user may make a namespace is part of what it finds out.
-  creates: 'on-server',
   async run({ bus, config, output }) {
     const { engine, store } = config;
-    // Opening it is the first test: its version and its settings are looked at there.
-    const subscriptions = await bus.subscriptions.list();
+    const seen = await engine.examine();
+    const isAbsent = seen.some(({ isAbsence }) => isAbsence);
+    // Opening it is a test as well: its version and its settings are looked at there.
+    const subscriptions = isAbsent ? [] : await bus.subscriptions.list();
     const isApart = store !== undefined && store.address !== engine.address;
     const outbox = isApart ? await bus.outbox.stats() : null;
     const report: Report = {
       engine: place(engine),
       store: store === undefined ? null : place(store),
       promises: await promisesOf(engine),
-      findings: [...(await engine.examine()), ...findingsOf(config, { subscriptions, outbox })],
+      findings: [...seen, ...findingsOf(config, { subscriptions, outbox })],
     };
     const limits = await limitsOf(together(engine, store));
     await output.data(report, () => lines(report, limits));

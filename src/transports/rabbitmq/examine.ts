@@ -40,8 +40,10 @@ async function examineOne(url: string, settings: Settings): Promise<readonly Fin
   const model = await connect(url, settings, 'examine');
   model.on('error', () => undefined);
   try {
-    const { kept, ingressKept } = namesOf(settings.namespace);
+    const { kept, ingressKept, registry } = namesOf(settings.namespace);
+    const isThere = (await lengthOf(model, registry)) !== null;
     const found = [
+      isThere ? [] : [absent(settings)],
       keptFinding('messages', kept, await countIn(model, kept)),
       keptFinding(
         'messages of programs without malote',
@@ -57,6 +59,13 @@ async function examineOne(url: string, settings: Settings): Promise<readonly Fin
   } finally {
     await model.close().catch(() => undefined);
   }
+}
+
+function absent({ namespace }: Settings): Finding {
+  const sentence =
+    `namespace "${namespace}" is not there yet: whoever publishes or consumes first makes it; ` +
+    'if it should be there, correct its name';
+  return { level: 'warning', sentence, isAbsence: true };
 }
 
 const blocked: Finding = {

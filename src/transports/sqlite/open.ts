@@ -163,8 +163,7 @@ export async function openTransport(
   };
 }
 
-function open({ path, durability, driver }: OpenOptions, host: Host): OpenedFile {
-  const create = (host.create ?? 'if-missing') === 'if-missing' ? 'if-missing' : 'never';
+function open({ path, durability, driver }: OpenOptions, { create }: Host): OpenedFile {
   return openFile(path, { driver: loadDriver(driver), durability, migrations, create });
 }
 
