@@ -12,7 +12,7 @@ import { connect } from './driver.ts';
 import { greetingOf, judge } from './greeting.ts';
 import { namesOf } from './names.ts';
 import type { Settings } from './settings.ts';
-import { lengthOf } from './topology.ts';
+import { isNamespaceThere, lengthOf } from './topology.ts';
 
 const patienceMs = 2_000;
 
@@ -40,8 +40,9 @@ async function examineOne(url: string, settings: Settings): Promise<readonly Fin
   const model = await connect(url, settings, 'examine');
   model.on('error', () => undefined);
   try {
-    const { kept, ingressKept, registry } = namesOf(settings.namespace);
-    const isThere = (await lengthOf(model, registry)) !== null;
+    const names = namesOf(settings.namespace);
+    const { kept, ingressKept } = names;
+    const isThere = await isNamespaceThere(model, names);
     const found = [
       isThere ? [] : [absent(settings)],
       keptFinding('messages', kept, await countIn(model, kept)),

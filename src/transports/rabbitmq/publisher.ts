@@ -366,6 +366,7 @@ function watch(state: State): void {
 function giveUpOn(state: State, channel: Open, now: number): void {
   const isWaiting = state.isBlocked && !state.isHurried;
   for (const pending of allOf(channel)) {
+    if (!pending.isWritten) continue;
     if (pending.until > now) break;
     if (isWaiting && pending.sending.isPatient === true) continue;
     leave(pending);

@@ -34,3 +34,12 @@ test('the last ones are remembered, and what was done long before is forgotten',
   const known = [1, 2, 3, 4, 5].map((acceptedAt) => recent.has(published('a', acceptedAt)));
   assert.deepEqual(known, [false, false, true, true, true]);
 });
+
+test('of one instant the last ones are remembered as well, however many there are', () => {
+  const recent = createRecent(2);
+
+  for (const identity of ['a', 'b', 'c', 'd', 'e', 'f', 'g']) recent.add(published(identity, 1));
+
+  const known = ['a', 'e', 'f', 'g', 'h'].map((identity) => recent.has(published(identity, 1)));
+  assert.deepEqual(known, [false, true, true, true, false]);
+});

@@ -24,8 +24,8 @@ export function createRecent(least: number): Recent {
   let older = createNames();
   /** What was accepted after all that was done is none of it: nearly all that comes is that. */
   let latest = Number.NEGATIVE_INFINITY;
-  /** Those of that very instant. */
-  let atLatest = new Set<string>();
+  /** Those of that very instant; null where they are many. */
+  let atLatest: Set<string> | null = null;
   return {
     add(done) {
       const { identity, acceptedAt } = done;
@@ -33,7 +33,8 @@ export function createRecent(least: number): Recent {
         latest = acceptedAt;
         atLatest = new Set();
       }
-      if (acceptedAt === latest) atLatest.add(identity);
+      if (acceptedAt === latest) atLatest?.add(identity);
+      if (atLatest !== null && atLatest.size > 2 * least) atLatest = null;
       younger.add(done);
       if (younger.size < least) return;
       older = younger;
@@ -41,7 +42,8 @@ export function createRecent(least: number): Recent {
     },
     has(published) {
       const { identity, acceptedAt } = published;
-      if (acceptedAt >= latest) return acceptedAt === latest && atLatest.has(identity);
+      if (acceptedAt > latest) return false;
+      if (acceptedAt === latest && atLatest !== null) return atLatest.has(identity);
       return younger.has(published) || older.has(published);
     },
   };

@@ -80,14 +80,22 @@ export async function declareNamespace(
 export async function requireNamespace(
   model: ChannelModel,
   { urls }: Settings,
-  { namespace, registry }: Names,
+  names: Names,
 ): Promise<void> {
-  if ((await lengthOf(model, registry)) !== null) return;
+  if (await isNamespaceThere(model, names)) return;
   throw new MaloteError(
     'ENGINE_UNREACHABLE',
-    `namespace "${namespace}" must exist on ${hide(urls)} to be looked at, got none; correct its ` +
-      'name, or start what publishes or consumes there',
+    `namespace "${names.namespace}" must exist on ${hide(urls)} to be looked at, got none; ` +
+      'correct its name, or start what publishes or consumes there',
   );
+}
+
+/** Also where one of its queues was deleted underfoot: that is made once more. */
+export async function isNamespaceThere(
+  model: ChannelModel,
+  { registry, kept }: Names,
+): Promise<boolean> {
+  return (await lengthOf(model, registry)) !== null || (await lengthOf(model, kept)) !== null;
 }
 
 /** Where programs without malote publish, and what becomes of types that nobody subscribes. */
