@@ -61,6 +61,19 @@ async function lockedAlone<Answer>(
   }
 }
 
+/**
+ * Resolves when the server has ended the connection that this was called with before, or has had
+ * the time to: nothing that was on its way by that comes after what is sent from now on.
+ */
+export async function takeOver(model: ChannelModel, lock: string, mostMs: number): Promise<void> {
+  const until = systemClock.monotonic() + mostMs;
+  // The queue stays until this connection ends as well.
+  while ((await tryLock(model, { lock, what: 'the connection before this one' })) === null) {
+    if (systemClock.monotonic() > until) return;
+    await new Promise<void>((resolve) => void systemClock.setTimer(resolve, pauseMs));
+  }
+}
+
 async function tryLock(
   model: ChannelModel,
   { lock, what }: Pick<Locking<unknown>, 'lock' | 'what'>,

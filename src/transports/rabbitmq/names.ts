@@ -44,6 +44,11 @@ export function sessionQueue({ namespace }: Names, session: string): string {
   return `${namespace}.session.${session}`;
 }
 
+/** Held by the connection that a session publishes by. */
+export function publishingLock(names: Names, session: string): string {
+  return `${sessionQueue(names, session)}.publishing`;
+}
+
 /** The queues of one subscription. */
 export interface SubscriptionNames {
   /** What programs without malote published, before keys and facts are computed. */

@@ -7,7 +7,8 @@ import { createAcceptance } from './acceptance.ts';
 import { emptyLedger } from './clerk.ts';
 import { begin, endLife, giveUp } from './life.ts';
 import { createLine } from './line.ts';
-import { namesOf, sessionQueue } from './names.ts';
+import { takeOver } from './lock.ts';
+import { namesOf, publishingLock, sessionQueue } from './names.ts';
 import { drainsOf } from './partition.ts';
 import { createPublisher, type Sending } from './publisher.ts';
 import { queueOf } from './queue.ts';
@@ -19,6 +20,8 @@ import { createSharedTokens } from './work.ts';
 
 /** Over how many channels what callers publish is spread: see `publisher.ts`. */
 const messageChannels = 8;
+/** Per second between heartbeats: a server ends a connection of which two stay away. */
+const missedMs = 2_500;
 
 export async function openTransport(settings: Settings, host: Host): Promise<Transport> {
   const session = createSession(settings, host);
@@ -69,6 +72,8 @@ function createSession(settings: Settings, host: Host): Session {
     purpose: 'publish',
     troubled,
     async opened(wire) {
+      const lock = publishingLock(names, session.id);
+      await takeOver(wire.model, lock, settings.heartbeatSeconds * missedMs);
       if (host.create === 'never') await requireNamespace(wire.model, settings, names);
       await declareNamespace(wire.model, settings, names);
       await Promise.all([publisher.use(wire), messages.use(wire)]);
