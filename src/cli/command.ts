@@ -7,9 +7,6 @@ import type { Config } from './index.ts';
 import type { Interruption } from './interruption.ts';
 import type { Output } from './output.ts';
 
-/** What an engine lives in, or nothing: who only looks. */
-export type Create = 'if-missing' | 'never';
-
 export interface Command {
   /** How it is called: `['dead', 'list']`. */
   readonly words: readonly string[];
@@ -17,8 +14,8 @@ export interface Command {
   readonly operands: readonly Operand[];
   readonly options: Readonly<Record<string, OptionRule>>;
   readonly examples: readonly string[];
-  /** Whether it may make what an engine lives in. @defaultValue 'never' */
-  readonly creates?: Create;
+  /** Whether it may make the file or namespace an engine lives in; who only looks, never. */
+  readonly creates?: true;
   run(call: Call): Promise<Ending>;
 }
 

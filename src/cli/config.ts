@@ -6,8 +6,9 @@ import { pathToFileURL } from 'node:url';
 import { optionInvalid, optionUnknown } from '../errors.ts';
 import { MaloteError } from '../index.ts';
 import { isMaloteError } from './exit-code.ts';
-import type { Create } from './command.ts';
 import type { Config } from './index.ts';
+
+type Create = 'if-missing' | 'never';
 
 export const configNames = [
   'malote.config.ts',

@@ -73,7 +73,7 @@ function commandMissing(about: readonly Command[]): MaloteError {
 }
 
 async function execute(command: Command, given: Given, around: Surroundings): Promise<Ending> {
-  const config = await loadConfig(given.value('config'), command.creates ?? 'never');
+  const config = await loadConfig(given.value('config'), command.creates ? 'if-missing' : 'never');
   const { output } = around;
   const { name, capabilities } = config.engine;
   if (capabilities.processes === 'one') {

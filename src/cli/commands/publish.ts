@@ -25,7 +25,7 @@ export const publish: Command = {
     `publish payment.requested '{"paymentId":"p-1","customerId":"5"}' --id p-1`,
     'publish payment.requested - < payment.json',
   ],
-  creates: 'if-missing',
+  creates: true,
   async run({ bus, config, given, output }) {
     const [name = '', json = ''] = given.operands;
     const type = typeNamed(name, config.messages ?? []);
