@@ -1,7 +1,7 @@
 /** What the speed is meant to be, and whether a document reaches it. */
 
 import { number } from './number.ts';
-import { contestantOf, medianOf, mostOf, type Document } from './results.ts';
+import { contestantOf, medianOf, mostOf, ratioOf, type Document } from './results.ts';
 
 export interface Aim {
   readonly suite: string;
@@ -136,18 +136,20 @@ function rateOf(scenario: string): Measure {
 /** How many times the first contestant is as fast as another. */
 function over(scenario: string, peer: string): Measure {
   return (document) => {
-    const own = medianOf(contestantOf(document, scenario), 'perSecond');
-    const theirs = medianOf(contestantOf(document, scenario, peer), 'perSecond');
-    return own === null || theirs === null ? null : own / theirs;
+    const own = contestantOf(document, scenario);
+    const theirs = contestantOf(document, scenario, peer);
+    return own === undefined || theirs === undefined ? null : ratioOf(own, theirs, 'perSecond');
   };
 }
 
 /** By how many per cent the second contestant is slower than the first. */
 function slowdown(scenario: string): Measure {
   return (document) => {
-    const without = medianOf(contestantOf(document, scenario), 'perSecond');
-    const beside = medianOf(contestantOf(document, scenario, 'with '), 'perSecond');
-    return without === null || beside === null ? null : (1 - beside / without) * 100;
+    const without = contestantOf(document, scenario);
+    const beside = contestantOf(document, scenario, 'with ');
+    if (without === undefined || beside === undefined) return null;
+    const left = ratioOf(beside, without, 'perSecond');
+    return left === null ? null : (1 - left) * 100;
   };
 }
 

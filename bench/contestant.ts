@@ -18,11 +18,14 @@ import { soak } from './programs/soak.ts';
 import { start } from './programs/start.ts';
 import { standing } from './programs/standing.ts';
 import { takeover } from './programs/takeover.ts';
+import { turns } from './programs/turns.ts';
 
 async function run(spec: Spec): Promise<Answer> {
   switch (spec.program) {
     case 'flow':
       return await flow(spec);
+    case 'turns':
+      return await turns(spec);
     case 'pair':
       return await pair(spec);
     case 'idle':

@@ -37,6 +37,9 @@ export interface Load {
   /** Resolves when publishers may go on. */
   room(): Promise<void>;
   readonly isFull: boolean;
+  /** Publishers wait for room until it goes on. */
+  pause(): void;
+  resume(): void;
   /** No message is made from now on. */
   close(): void;
   readonly isClosed: boolean;
@@ -79,6 +82,7 @@ export function createLoad({ producer, keys, newKeys = false, backlog }: LoadOpt
   let hot = 0;
   let misordered = 0;
   let isClosed = false;
+  let isPaused = false;
   let waiting: { readonly room: Promise<void>; readonly open: () => void } | null = null;
 
   assert.equal(JSON.stringify(makeOrder(first, names[0]!)).length, bodyBytes);
@@ -88,7 +92,7 @@ export function createLoad({ producer, keys, newKeys = false, backlog }: LoadOpt
   }
 
   function letGo(): void {
-    if (waiting === null || (open() > backlog * 0.9 && !isClosed)) return;
+    if (waiting === null || ((isPaused || open() > backlog * 0.9) && !isClosed)) return;
     const { open: letIn } = waiting;
     waiting = null;
     letIn();
@@ -136,6 +140,13 @@ export function createLoad({ producer, keys, newKeys = false, backlog }: LoadOpt
       }
       return waiting.room;
     },
+    pause() {
+      isPaused = true;
+    },
+    resume() {
+      isPaused = false;
+      letGo();
+    },
     close() {
       isClosed = true;
       letGo();
@@ -147,7 +158,7 @@ export function createLoad({ producer, keys, newKeys = false, backlog }: LoadOpt
     },
     marks,
     get isFull() {
-      return open() >= backlog;
+      return isPaused || open() >= backlog;
     },
     get isClosed() {
       return isClosed;

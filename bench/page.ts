@@ -20,7 +20,8 @@ This page is generated: \`npm run bench -- memory --write\` (or \`sqlite\`, \`ra
 prints it anew from \`bench/results/\`. Do not edit it by hand.
 
 Contestants run in turns (A B C A B C …), each in a process of its own. Figures are medians over the
-rounds, with the least and the most. Publishing and consuming go on at once, every message is
+rounds, with the least and the most; ratios are medians over the rounds as well, each of what was
+measured in the same round. Publishing and consuming go on at once, every message is
 acknowledged one by one, and a run that loses, doubles or misorders a message has no figure.
 "first ÷ this" says how many times the first contestant is as fast.
 `;

@@ -2,7 +2,13 @@
 
 import { judge } from './aims.ts';
 import { number } from './number.ts';
-import type { ContestantResult, Document, Figure, ScenarioResult } from './results.ts';
+import {
+  ratioOf,
+  type ContestantResult,
+  type Document,
+  type Figure,
+  type ScenarioResult,
+} from './results.ts';
 
 export type Table = readonly (readonly string[])[];
 
@@ -33,15 +39,14 @@ function compared(
   reference: ContestantResult,
 ): string {
   const { metric, better } = columns[0]!;
-  const own = contestant.figures[metric]?.median ?? 0;
-  const theirs = reference.figures[metric]?.median ?? 0;
-  if (contestant === reference || own === 0 || theirs === 0) return '';
-  if (compare === 'variants') {
-    const change = (own / theirs - 1) * 100;
-    return `${change > 0 ? '+' : '−'}${Math.abs(change).toFixed(1)} %`;
-  }
-  const ratio = better === 'more' ? theirs / own : own / theirs;
-  return `${ratio.toPrecision(3)} ×`;
+  if (contestant === reference) return '';
+  const isMore = compare === 'peers' && better === 'more';
+  const [over, under] = isMore ? [reference, contestant] : [contestant, reference];
+  const ratio = ratioOf(over, under, metric);
+  if (ratio === null) return '';
+  if (compare === 'peers') return `${ratio.toPrecision(3)} ×`;
+  const change = (ratio - 1) * 100;
+  return `${change > 0 ? '+' : '−'}${Math.abs(change).toFixed(1)} %`;
 }
 
 function figure(value: Figure | undefined, range?: 'with range'): string {

@@ -63,6 +63,26 @@ function figureOf(values: readonly number[]): Figure {
   return { median: (low + high) / 2, least: sorted[0] ?? 0, most: sorted.at(-1) ?? 0 };
 }
 
+/**
+ * How many times one has what the other has: the median over the rounds, in each of which they
+ * came one after the other. Where they had not as many rounds, of their medians.
+ */
+export function ratioOf(
+  own: ContestantResult,
+  other: ContestantResult,
+  metric: string,
+): number | null {
+  const [ours, theirs] = [own, other].map(({ rounds }) => rounds.map((round) => round[metric]));
+  if (ours === undefined || theirs === undefined) return null;
+  const pairs = ours.length === theirs.length ? ours : [];
+  const ratios = pairs.map((value, round) => (value ?? 0) / (theirs[round] ?? 0));
+  const ratio =
+    ratios.length > 0
+      ? figureOf(ratios).median
+      : (own.figures[metric]?.median ?? 0) / (other.figures[metric]?.median ?? 0);
+  return Number.isFinite(ratio) && ratio > 0 ? ratio : null;
+}
+
 export function contestantOf(
   document: Document,
   scenario: string,

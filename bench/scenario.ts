@@ -53,7 +53,12 @@ export interface OutboxSettings {
 
 /** What a contestant's process is told to do. */
 export type Spec =
-  | { readonly program: 'flow'; readonly settings: FlowSettings; readonly duration: Duration }
+  /** In one stretch, or in turns with others that stay as well: each of these measured apart. */
+  | {
+      readonly program: 'flow' | 'turns';
+      readonly settings: FlowSettings;
+      readonly duration: Duration;
+    }
   | {
       readonly program: 'pair';
       readonly settings: FlowSettings;

@@ -1,13 +1,15 @@
 /**
  * Runs the contestants of a scenario in turns, A B C A B C …, each in a process of its own, so that
- * what disturbs the machine for a while disturbs all of them alike.
+ * what disturbs the machine for a while disturbs all of them alike. A process is begun anew for
+ * every turn, or stays for all of them: then the turns are short and many, for a machine whose
+ * speed changes from one minute to the next.
  */
 
-import { fork } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { run, type Running } from './process.ts';
 import { hotSpots } from './profile.ts';
+import { createPeer, type Peer } from './programs/peer.ts';
 import { figuresOf, type ContestantResult, type ScenarioResult } from './results.ts';
 import type { Answer, Contestant, Metrics, Said, Scenario } from './scenario.ts';
 
@@ -20,38 +22,127 @@ export interface TurnOptions {
   tell(line: string): void;
 }
 
-const entry = fileURLToPath(new URL('contestant.ts', import.meta.url));
-/** Longer than the longest of them by far: a contestant that hangs is wrong. */
-const mostMs = 15 * 60_000;
-const politeMs = 5_000;
-
 export async function runScenario(
   scenario: Scenario,
   options: TurnOptions,
 ): Promise<{ result: ScenarioResult; versions: Readonly<Record<string, string>> }> {
   const { name, title, columns, compare, contestants } = scenario;
-  const tallies = new Map(contestants.map((contestant) => [contestant, createTally()]));
-  const rounds = scenario.rounds ?? options.rounds;
-  for (let round = 1; round <= rounds; round++) {
-    for (const [contestant, tally] of tallies) {
-      if (tally.status !== 'measured') continue;
-      const absent = options.absent[contestant.spec.settings.driver];
-      take(tally, absent === undefined ? await runOnce(contestant) : absence(absent));
-      options.tell(`${name}, round ${round} of ${rounds}: ${contestant.name}: ${brief(tally)}`);
-    }
+  const tallies: Tallies = new Map(contestants.map((contestant) => [contestant, createTally()]));
+  for (const [{ spec }, tally] of tallies) {
+    const absent = options.absent[spec.settings.driver];
+    if (absent !== undefined) take(tally, { kind: 'absent', reason: absent });
   }
-  for (const [contestant, tally] of tallies) {
-    if (options.profiles === null || tally.status !== 'measured') continue;
-    const label = `${name}, ${contestant.name}`.replaceAll(/[^a-zA-Z0-9]+/g, '-');
-    const file = join(options.profiles, `${label}.cpuprofile`);
-    await runOnce(contestant, file);
-    tally.profile = existsSync(file) ? file : null;
-    options.tell(`${name}: profiled ${contestant.name}`);
-  }
+  const play = contestants[0].spec.program === 'turns' ? playStaying : playAnew;
+  await play(scenario, tallies, options);
+  if (options.profiles !== null) await profileAll(scenario, tallies, options);
   const results = [...tallies].map(([contestant, tally]) => resultOf(contestant, tally));
   const versions = Object.assign({}, ...[...tallies.values()].map((tally) => tally.versions));
   return { result: { name, title, columns, compare, contestants: results }, versions };
 }
+
+async function playAnew(scenario: Scenario, tallies: Tallies, options: TurnOptions): Promise<void> {
+  const rounds = scenario.rounds ?? options.rounds;
+  for (let round = 1; round <= rounds; round++) {
+    for (const [contestant, tally] of tallies) {
+      if (tally.status !== 'measured') continue;
+      take(tally, await run(contestant).ended);
+      tellRound(scenario, { round, rounds, contestant, tally }, options);
+    }
+  }
+}
+
+/** Every other round goes backwards: what a server writes behind its turn is in the next one's. */
+async function playStaying(
+  scenario: Scenario,
+  tallies: Tallies,
+  options: TurnOptions,
+): Promise<void> {
+  const rounds = scenario.rounds ?? options.rounds;
+  const staying = new Map<Contestant, Staying>();
+  for (const [contestant, { status }] of tallies) {
+    if (status === 'measured') staying.set(contestant, await stay(contestant));
+  }
+  for (let round = 1; round <= rounds; round++) {
+    const order = [...tallies];
+    if (round % 2 === 0) order.reverse();
+    for (const [contestant, tally] of order) {
+      const one = staying.get(contestant);
+      if (one === undefined || !(await takeTurn(one, tally))) continue;
+      tellRound(scenario, { round, rounds, contestant, tally }, options);
+    }
+  }
+  for (const [contestant, { umpire, running }] of staying) {
+    umpire.say('turn', false);
+    const said = await running.ended;
+    const tally = tallies.get(contestant)!;
+    if (said.kind === 'answer') tally.versions = said.versions ?? {};
+    else take(tally, said);
+  }
+}
+
+interface Staying {
+  readonly running: Running;
+  readonly umpire: Peer;
+}
+
+/** Resolves when it is warm, or has ended. */
+async function stay(contestant: Contestant, ...profiled: string[]): Promise<Staying> {
+  const running = run(contestant, ...profiled);
+  const umpire = createPeer(running.child);
+  await umpire.heard('ready').catch(() => undefined);
+  return { running, umpire };
+}
+
+/** Whether it could: one that has ended says at the end what was wrong. */
+async function takeTurn({ umpire }: Staying, tally: Tally): Promise<boolean> {
+  umpire.say('turn', true);
+  const metrics = (await umpire.heard('measured').catch(() => null)) as Metrics | null;
+  if (metrics !== null) tally.rounds.push(metrics);
+  return metrics !== null;
+}
+
+async function profileAll(
+  { name }: Scenario,
+  tallies: Tallies,
+  { profiles, tell }: TurnOptions,
+): Promise<void> {
+  for (const [contestant, tally] of tallies) {
+    if (profiles === null || tally.status !== 'measured') continue;
+    const label = `${name}, ${contestant.name}`.replaceAll(/[^a-zA-Z0-9]+/g, '-');
+    const file = join(profiles, `${label}.cpuprofile`);
+    await runOnce(contestant, file);
+    tally.profile = existsSync(file) ? file : null;
+    tell(`${name}: profiled ${contestant.name}`);
+  }
+}
+
+async function runOnce(contestant: Contestant, file: string): Promise<void> {
+  if (contestant.spec.program !== 'turns') {
+    await run(contestant, file).ended;
+    return;
+  }
+  const staying = await stay(contestant, file);
+  await takeTurn(staying, createTally());
+  staying.umpire.say('turn', false);
+  await staying.running.ended;
+}
+
+function tellRound(
+  { name }: Scenario,
+  { round, rounds, contestant, tally }: Played,
+  { tell }: TurnOptions,
+): void {
+  tell(`${name}, round ${round} of ${rounds}: ${contestant.name}: ${brief(tally)}`);
+}
+
+interface Played {
+  readonly round: number;
+  readonly rounds: number;
+  readonly contestant: Contestant;
+  readonly tally: Tally;
+}
+
+type Tallies = ReadonlyMap<Contestant, Tally>;
 
 interface Tally {
   status: ContestantResult['status'];
@@ -65,10 +156,6 @@ interface Tally {
 function createTally(): Tally {
   const none = { reason: null, samples: null, profile: null };
   return { status: 'measured', rounds: [], versions: {}, ...none };
-}
-
-function absence(reason: string): Said {
-  return { kind: 'absent', reason };
 }
 
 function take(tally: Tally, said: Said): void {
@@ -102,29 +189,4 @@ function brief({ status, reason, rounds }: Tally): string {
   const other = metrics['otherCpu'] ?? 0;
   const noise = other > 0.2 ? ` (others used ${other.toFixed(1)} cores)` : '';
   return `${shown > 100 ? Math.round(shown).toLocaleString('en') : shown.toFixed(3)}${noise}`;
-}
-
-/** One process from its start to its end, with a file for its profile or without. */
-function runOnce({ spec }: Contestant, ...profile: string[]): Promise<Said> {
-  const child = fork(entry, [JSON.stringify(spec), ...profile], {
-    execArgv: ['--conditions=malote-source', '--expose-gc', '--no-warnings'],
-    stdio: ['ignore', process.stderr, process.stderr, 'ipc'],
-  });
-  return new Promise((resolve, reject) => {
-    let said: Said = { kind: 'wrong', reason: 'its process ended without a word' };
-    const timer = setTimeout(() => {
-      said = { kind: 'wrong', reason: `it did not end within ${mostMs} ms` };
-      // Asked first: it may have a server to end.
-      child.kill('SIGTERM');
-      setTimeout(() => child.kill('SIGKILL'), politeMs).unref();
-    }, mostMs);
-    child.on('message', (message) => {
-      said = message as Said;
-    });
-    child.once('error', reject);
-    child.once('exit', () => {
-      clearTimeout(timer);
-      resolve(said);
-    });
-  });
 }

@@ -11,7 +11,7 @@ import { fileMb, measure } from './measure.ts';
 import { onEngine } from './place.ts';
 import { drained, emptied, preload, publishAll } from './publishing.ts';
 
-type FlowSpec = Extract<Spec, { readonly program: 'flow' }>;
+export type FlowSpec = Extract<Spec, { readonly program: 'flow' | 'turns' }>;
 
 export async function flow({ settings, duration }: FlowSpec): Promise<Answer> {
   const load = createLoad({ producer: 0, keys: settings.keys, backlog: settings.backlog });
@@ -61,7 +61,7 @@ export function handlerOf(
 }
 
 /** A wrong run is not a figure. */
-async function checkDone(driver: Driver, load: Load, settings: FlowSettings): Promise<void> {
+export async function checkDone(driver: Driver, load: Load, settings: FlowSettings): Promise<void> {
   assertSeenOnce(load.issued, [load.marks[0]!]);
   assert.equal(load.misordered, 0, `${load.misordered} messages overtook one of their key`);
   if (settings.hot > 0) return;

@@ -57,6 +57,7 @@ export function createPeer(channel: Channel): Peer {
   const early = new Map<string, unknown[]>();
   const listeners = new Map<string, (value: unknown) => void>();
   let failed: ((error: Error) => void)[] = [];
+  let hasEnded = false;
   channel.on('message', ({ word, value }) => {
     const listener = listeners.get(word);
     const first = waiting.get(word)?.shift();
@@ -65,14 +66,18 @@ export function createPeer(channel: Channel): Peer {
     else early.set(word, [...(early.get(word) ?? []), value]);
   });
   channel.once('exit', () => {
-    for (const fail of failed) fail(new Error('the other process ended'));
+    hasEnded = true;
+    for (const fail of failed) fail(ended());
     failed = [];
   });
   return {
-    say: (word, value = null) => void channel.send?.({ word, value }),
+    say(word, value = null) {
+      if (!hasEnded) channel.send?.({ word, value });
+    },
     heard(word) {
       const said = early.get(word) ?? [];
       if (said.length > 0) return Promise.resolve(said.shift());
+      if (hasEnded) return Promise.reject(ended());
       return new Promise((resolve, reject) => {
         waiting.set(word, [...(waiting.get(word) ?? []), resolve]);
         failed.push(reject);
@@ -81,4 +86,8 @@ export function createPeer(channel: Channel): Peer {
     on: (word, listener) => void listeners.set(word, listener),
     end: () => channel.disconnect?.(),
   };
+}
+
+function ended(): Error {
+  return new Error('the other process ended');
 }

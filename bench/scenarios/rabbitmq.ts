@@ -3,7 +3,6 @@
 import type { Column, Contestant, Scenario } from '../scenario.ts';
 import {
   count,
-  flowing,
   latencyColumns,
   rateColumns,
   settings,
@@ -40,7 +39,7 @@ export function rabbitmqScenarios(length: Length): readonly Scenario[] {
 /** Until the process has compiled what it does all the time: as it is in one that runs for days. */
 const warmingUp = 4;
 /** The speed of a machine that others use too differs between one turn and the next. */
-const flowRounds = 5;
+const turnsForOne = 5;
 
 function warmed({ duration: { warmUpMs, measureMs } }: Length): Length['duration'] {
   return { warmUpMs: warmingUp * warmUpMs, measureMs };
@@ -48,8 +47,11 @@ function warmed({ duration: { warmUpMs, measureMs } }: Length): Length['duration
 
 function throughput(length: Length): Scenario[] {
   const duration = warmed(length);
-  const flow = (name: string, change: Change): Contestant =>
-    flowing(name, settings('rabbitmq', change), { ...length, duration });
+  const flowRounds = turnsForOne * length.rounds;
+  const flow = (name: string, change: Change): Contestant => ({
+    name,
+    spec: { program: 'turns', settings: settings('rabbitmq', change), duration },
+  });
   const keys = 10_000;
   return [
     {
@@ -216,7 +218,7 @@ export function describeRabbitmq(length: Length): Readonly<Record<string, string
   const { warmUpMs, measureMs } = warmed(length);
   return {
     message: '209 bytes of JSON, each acknowledged, trivial async handler',
-    server: 'a private one for every run, begun empty, on the same machine',
+    server: 'a private one for every process, begun empty, on the same machine',
     load:
       `${count(publishers)} publishers that await each publish, concurrency ` +
       `${count(concurrency)}, at most ${count(backlog)} under way, unless said otherwise`,
@@ -224,8 +226,9 @@ export function describeRabbitmq(length: Length): Readonly<Record<string, string
       'amqplib, as many prefetched and as many queues as malote has; ' +
       'one worker takes each queue that has an order',
     length:
-      `${length.name}: ${length.rounds} rounds in turns, ${flowRounds} where rates are compared, ` +
-      `${warmUpMs} ms of warm-up and ${measureMs} ms measured each`,
+      `${length.name}: ${length.rounds} rounds in turns, ` +
+      `${turnsForOne * length.rounds} of ${measureMs} ms where rates are compared, ` +
+      `by processes and servers that stay, after ${warmUpMs} ms of warm-up`,
     proof:
       'every run checks that each message was handled once, in the order of its key; ' +
       'after a death at least once',

@@ -6,7 +6,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { test } from 'vitest';
 import { judge } from '../../bench/aims.ts';
 import { page, pageFile, resultsFile } from '../../bench/page.ts';
-import type { Document } from '../../bench/results.ts';
+import { figuresOf, ratioOf, type ContestantResult, type Document } from '../../bench/results.ts';
 import { full } from '../../bench/scenarios/settings.ts';
 import { suiteNames, suiteOf } from '../../bench/scenarios/suites.ts';
 
@@ -64,6 +64,22 @@ test('a share misses its aim by points, all else by per cent of the aim', () => 
 
   assert.deepEqual(missed.toSorted(), ['missed by 25 %', 'missed by 30 points']);
 });
+
+test('a ratio is the median of those of each round: a machine twice as fast changes none', () => {
+  const own = rounds('malote', [100, 220, 90]);
+  const other = rounds('loop', [100, 200, 100]);
+
+  assert.equal(ratioOf(own, other, 'perSecond'), 1);
+  assert.equal(ratioOf(rounds('malote', [110, 220, 400]), other, 'perSecond'), 1.1);
+  // One of them began anew, or is gone: what was measured when is not known.
+  assert.equal(ratioOf(rounds('malote', [300]), other, 'perSecond'), 3);
+  assert.equal(ratioOf(rounds('malote', []), other, 'perSecond'), null);
+});
+
+function rounds(name: string, rates: readonly number[]): ContestantResult {
+  const measured = rates.map((perSecond) => ({ perSecond }));
+  return { name, status: 'measured', rounds: measured, figures: figuresOf(measured) };
+}
 
 function at(perSecond: number): object {
   return { perSecond: { median: perSecond, least: perSecond, most: perSecond } };
