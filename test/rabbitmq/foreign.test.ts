@@ -121,6 +121,28 @@ overRabbitmq((server) => {
     assert.equal(headers['cloudEvents:malotewaitfor'], '["customer:c"]');
   });
 
+  test('a plain consumer reads once what another program publishes, sent on or not', {
+    timeout,
+  }, async () => {
+    const { them, bus } = await open();
+    const worker = bus('beside');
+    const told = listenTo('beside');
+    worker.consume(Noted, { name: 'notes' }, () => {});
+    await worker.start();
+    const reading = await them.read('noted', 2);
+    await worker.publish(Noted, { key: 'k', number: 0 });
+    await them.publish('noted', { key: 'k', number: 1 });
+    await told.until((events) => ended(events, 'notes') === 2);
+    await them.publish('noted', { key: 'k', number: 2 });
+
+    const read = await reading(3);
+
+    assert.deepEqual(
+      read.map(({ content }) => (JSON.parse(content.toString()) as Note).number),
+      [0, 1, 2],
+    );
+  });
+
   test('what does not fit goes to the dead letters, is told, holds nobody up, and may come back', {
     timeout,
   }, async () => {

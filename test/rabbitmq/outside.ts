@@ -9,7 +9,10 @@ export interface Outside {
   publishSoon(type: string, data: unknown, properties?: amqp.Options.Publish): Promise<void>;
   confirmed(): Promise<void>;
   fulfil(fact: string): Promise<void>;
-  /** Binds a queue of its own to all messages of a type; answers the first so many of them. */
+  /**
+   * Binds a queue of its own to all messages of a type, whoever publishes them; answers the first
+   * so many of them.
+   */
   read(
     type: string,
     partitions: number,
@@ -60,6 +63,7 @@ export async function outside(url: string, namespace: string): Promise<Outside> 
     },
     async read(type, partitions) {
       const { queue } = await channel.assertQueue('', { exclusive: true });
+      await channel.bindQueue(queue, `${namespace}.in`, type);
       const places = Array.from({ length: partitions }, (_, index) => [`${index}`, `@${index}`]);
       for (const place of ['-', ...places.flat()]) {
         await channel.bindQueue(queue, `${namespace}.x`, `${type}|${partitions}|${place}`);

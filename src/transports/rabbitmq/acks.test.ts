@@ -1,5 +1,7 @@
 /** Acknowledgements as the wire has them. */
 import assert from 'node:assert/strict';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
 import type { Channel } from 'amqplib';
 import { test } from 'vitest';
 import { acksIn } from '../../../test/support/amqp-frames.ts';
@@ -23,6 +25,19 @@ test('all of a turn leave in one piece, the first of them for those before it', 
   ]);
 });
 
+test('they are the bytes that the driver would write', () => {
+  const written: Buffer[] = [];
+  const tags = [7, 9, 2 ** 40 + 5];
+
+  writeAcks(channelOf(written), tags, true);
+
+  const { BasicAck, encodeMethod } = driversFrames();
+  const frames = tags.map((deliveryTag, index) =>
+    encodeMethod(BasicAck, 513, { deliveryTag, multiple: index === 0 }),
+  );
+  assert.equal(written[0]!.toString('hex'), Buffer.concat(frames).toString('hex'));
+});
+
 test('nothing is written where there is nothing to say, or the channel is closed', () => {
   const written: Buffer[] = [];
   const closed = Object.assign(channelOf(written), { accept: null });
@@ -38,3 +53,18 @@ test('a driver that is made otherwise is refused by name', () => {
 
   assert.throws(() => writeAcks(other, [1], false), { code: 'DRIVER_MISSING' });
 });
+
+interface Frames {
+  readonly BasicAck: number;
+  encodeMethod(
+    method: number,
+    channel: number,
+    fields: { readonly deliveryTag: number; readonly multiple: boolean },
+  ): Buffer;
+}
+
+/** What the driver exports to itself alone. */
+function driversFrames(): Frames {
+  const require = createRequire(import.meta.url);
+  return require(join(dirname(require.resolve('amqplib')), 'lib/defs.js')) as Frames;
+}

@@ -1,7 +1,7 @@
 /** What a server says, and the name under which it is told. */
 import assert from 'node:assert/strict';
 import { test } from 'vitest';
-import { callFailure } from './failures.ts';
+import { callFailure, isGone } from './failures.ts';
 
 function codeOf(said: string): string {
   return callFailure(new Error(said), 'preparing the connection').code;
@@ -18,5 +18,19 @@ test('a queue that the server has not started yet is no mismatch: it is tried ag
       `${closed} "PRECONDITION_FAILED - inequivalent arg 'x-queue-type' for ${queue}"`,
     ].map(codeOf),
     ['ENGINE_UNREACHABLE', 'ENGINE_UNREACHABLE', 'ENGINE_MISMATCH'],
+  );
+});
+
+test('a queue that the server has not started yet is not gone: nothing is put in its place', () => {
+  const queue = "queue 'malote.pay.side.0' in vhost '/'";
+  const said = [
+    `Channel closed by server: 404 (NOT-FOUND) with message "NOT_FOUND - no ${queue}"`,
+    `Channel closed by server: 404 (NOT-FOUND) with message "NOT_FOUND - home node 'a@b' of ` +
+      `durable ${queue} is down or inaccessible"`,
+  ];
+
+  assert.deepEqual(
+    said.map((sentence) => isGone(new Error(sentence))),
+    [true, false],
   );
 });

@@ -70,12 +70,14 @@ function certificateTrouble(error: unknown): string | null {
   return null;
 }
 
+/** A stream says the second, as a failed precondition, until the server has started its replica. */
+const notStarted = /down or inaccessible|does not have a replica on the local node/i;
+
 /** Why a call on a channel failed. */
 export function callFailure(error: unknown, doing: string): MaloteError {
   if (error instanceof MaloteError) return error;
   const said = messageOf(error);
-  // A stream says the second, as a failed precondition, until the server has started its replica.
-  if (/down or inaccessible|does not have a replica on the local node/i.test(said)) {
+  if (notStarted.test(said)) {
     const sentence = `${doing}: the server is still starting, or stops (${said})`;
     return new MaloteError('ENGINE_UNREACHABLE', sentence, { cause: error });
   }
@@ -164,9 +166,10 @@ export function consumerTimeoutIn(reason: string): number | null {
   return ms === undefined ? null : Number(ms);
 }
 
-/** A queue, or what leads to it, was deleted underfoot. */
+/** A queue, or what leads to it, was deleted underfoot; not one that is only not started yet. */
 export function isGone(error: unknown): boolean {
-  return /NOT.FOUND|\b404\b|was deleted|leads nowhere/.test(messageOf(error));
+  const said = messageOf(error);
+  return /NOT.FOUND|\b404\b|was deleted|leads nowhere/.test(said) && !notStarted.test(said);
 }
 
 export function messageOf(error: unknown): string {
