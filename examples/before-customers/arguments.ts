@@ -12,8 +12,9 @@ const usage = `Usage: npm run before-customers -- COMMAND
   consumer            process both: a payment is released the moment its customer is registered
   consumer --delay    the same by retries: after 1 s, 2 s, 3 s ... until the customer is registered
 
-MALOTE_ENGINE names the engine: sqlite:data/before-customers.db if not set. Registered customers are
-remembered there, and for --delay in ${registryPath}: remove data/ to forget.`;
+MALOTE_ENGINE names the engine: sqlite:data/before-customers.db if not set. It remembers which
+customers are registered, for --delay ${registryPath} does: remove data/ to forget.
+RabbitMQ remembers them in the namespace "before-customers", as long as that is there.`;
 
 /** Prints what is wrong and ends with 2 where the arguments make no command. */
 export function commandOf([name = '', ...rest]: readonly string[]): Command {

@@ -22,9 +22,18 @@ const options = {
   exit: { type: 'boolean', default: false },
 } as const;
 
+const usage = `Usage: npm start                                  everything in one process
+       npm start -- --traffic 5000 [--exit]       traffic, kills, and a ledger check
+       npm run app | relay | worker | rates       one role
+Its settings are in the environment: examples/payments/settings.ts lists them.`;
+
 const most = 1_000_000;
 
 export function readCommand(args: readonly string[]): Command {
+  if (args.includes('--help') || args.includes('-h')) {
+    console.log(usage);
+    process.exit(0);
+  }
   try {
     checkOptions(args);
     const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true });
@@ -36,10 +45,7 @@ export function readCommand(args: readonly string[]): Command {
     const [payments, seed] = [whole('traffic', values.traffic), whole('seed', values.seed)];
     return { roles, traffic: { payments, seed, exit: values.exit } };
   } catch (error) {
-    console.error(`${(error as Error).message}
-Usage: npm start                                  everything in one process
-       npm start -- --traffic 5000 [--exit]       traffic, kills, and a ledger check
-       npm run app | relay | worker | rates       one role`);
+    console.error(`${(error as Error).message}\n${usage}`);
     process.exit(2);
   }
 }

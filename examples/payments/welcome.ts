@@ -8,7 +8,9 @@ export function welcome(url: string, settings: Settings): void {
   const registration = { id: `c-${id}`, email: 'ana@example.com', name: 'Ana' };
   const post = (to: string, body: object): string =>
     `curl -X POST -H 'Content-Type: application/json' -d '${JSON.stringify(body)}' ${url}/${to}`;
-  const [rows, messages] = [settings.store, settings.engine].map(placeOf);
+  const { store, engine, namespace } = settings;
+  const rows = placeOf(store);
+  const messages = placeOf(engine) + (engine.startsWith('amqp') ? `, namespace ${namespace}` : '');
   console.log(`payments listens on ${url}, its rows are in ${rows}, its messages in ${messages}.
 Try a payment before its customer:
 

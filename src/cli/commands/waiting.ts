@@ -1,7 +1,7 @@
 /** `malote waiting`: what waits, for which facts, and until when. */
 
 import { optionInvalid } from '../../errors.ts';
-import type { Command } from '../command.ts';
+import type { Call, Command } from '../command.ts';
 import { timeInTable } from '../output.ts';
 import { pageOptions, pagesOf } from '../pages.ts';
 
@@ -24,7 +24,7 @@ export const waiting: Command = {
     };
     const pages = pagesOf(call, (turn) => call.bus.waiting.list({ ...wanted, ...turn }));
     await call.output.list(pages, {
-      none: 'nothing waits',
+      none: noneOf(call.config),
       columns: [
         ['MESSAGE', ({ id }) => id],
         ['TYPE', ({ topic }) => topic],
@@ -38,6 +38,12 @@ export const waiting: Command = {
     return 'done';
   },
 };
+
+/** Who owns a partition finds out what of it waits. */
+function noneOf({ engine: { capabilities } }: Call['config']): string {
+  if (capabilities.delivery === 'lanes') return 'nothing waits';
+  return 'nothing waits that a worker has looked at; the rest is READY: malote subscriptions';
+}
 
 function keyOf(fact: string): { dependency: string; id: string } {
   const at = fact.indexOf(':');
