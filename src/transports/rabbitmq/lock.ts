@@ -21,6 +21,8 @@ export interface Locking<Answer> {
 }
 
 const pauseMs = 15;
+/** A try is a line in the log of the server, and a connection that nobody ends may stay for long. */
+const longestPauseMs = 240;
 
 const lines = new WeakMap<ChannelModel, Map<string, Promise<unknown>>>();
 
@@ -57,7 +59,7 @@ async function lockedAlone<Answer>(
     if (systemClock.monotonic() > until) {
       throw new MaloteError('ENGINE_BUSY', `another process has held ${what} for ${waitMs} ms`);
     }
-    await new Promise<void>((resolve) => void systemClock.setTimer(resolve, pauseMs));
+    await passed(pauseMs);
   }
 }
 
@@ -67,11 +69,17 @@ async function lockedAlone<Answer>(
  */
 export async function takeOver(model: ChannelModel, lock: string, mostMs: number): Promise<void> {
   const until = systemClock.monotonic() + mostMs;
+  let pause = pauseMs;
   // The queue stays until this connection ends as well.
   while ((await tryLock(model, { lock, what: 'the connection before this one' })) === null) {
     if (systemClock.monotonic() > until) return;
-    await new Promise<void>((resolve) => void systemClock.setTimer(resolve, pauseMs));
+    await passed(pause);
+    pause = Math.min(2 * pause, longestPauseMs);
   }
+}
+
+function passed(ms: number): Promise<void> {
+  return new Promise((resolve) => void systemClock.setTimer(resolve, ms));
 }
 
 async function tryLock(
