@@ -21,7 +21,7 @@ export interface Locking<Answer> {
 }
 
 const pauseMs = 15;
-/** A try is a line in the log of the server, and a connection that nobody ends may stay for long. */
+/** A try is a line in the log of the server; a connection that nobody ends may stay for long. */
 const longestPauseMs = 240;
 
 const lines = new WeakMap<ChannelModel, Map<string, Promise<unknown>>>();
