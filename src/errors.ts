@@ -148,7 +148,10 @@ export function show(value: unknown): string {
   return text.length > 80 ? `${text.slice(0, 79)}…` : text;
 }
 
-/** The nearest known name: within one edit for every three letters, and two at most. */
+/**
+ * The nearest known name: within one edit for every three letters, and two at most; else the only
+ * one that begins alike, as "retry" and "retries" do.
+ */
 function closest(name: string, known: readonly string[]): string | undefined {
   let best: string | undefined;
   let bestDistance = Infinity;
@@ -157,8 +160,13 @@ function closest(name: string, known: readonly string[]): string | undefined {
     const most = Math.min(2, Math.floor(Math.max(name.length, candidate.length) / 3));
     if (distance <= most && distance < bestDistance) [best, bestDistance] = [candidate, distance];
   }
-  return best;
+  if (best !== undefined) return best;
+  const begin = name.toLowerCase().slice(0, leastAlike);
+  const alike = known.filter((candidate) => candidate.toLowerCase().startsWith(begin));
+  return begin.length === leastAlike && alike.length === 1 ? alike[0] : undefined;
 }
+
+const leastAlike = 4;
 
 /** Damerau's distance, restricted: insert, delete, replace, swap two neighbours. */
 function editDistance(a: string, b: string): number {

@@ -14,7 +14,7 @@ const usage = `Usage: npm run before-customers -- COMMAND
 
 MALOTE_ENGINE names the engine: sqlite:data/before-customers.db if not set. It remembers which
 customers are registered, for --delay ${registryPath} does: remove data/ to forget.
-RabbitMQ remembers them in the namespace "before-customers", as long as that is there.`;
+RabbitMQ remembers them in the namespace "before-customers", or MALOTE_NAMESPACE.`;
 
 /** Prints what is wrong and ends with 2 where the arguments make no command. */
 export function commandOf([name = '', ...rest]: readonly string[]): Command {

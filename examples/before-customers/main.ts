@@ -24,7 +24,8 @@ import { CustomerRegistered, PaymentRequested } from './messages.ts';
 
 const command = commandOf(process.argv.slice(2));
 const name = process.env['MALOTE_ENGINE'] ?? 'sqlite:data/before-customers.db';
-const engine = await orExplain(Promise.resolve().then(() => engineNamed(name, 'before-customers')));
+const namespace = process.env['MALOTE_NAMESPACE'] ?? 'before-customers';
+const engine = await orExplain(Promise.resolve().then(() => engineNamed(name, namespace)));
 const bus = createBus({ engine, logger: false });
 
 switch (command.name) {

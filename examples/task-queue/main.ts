@@ -15,8 +15,9 @@ import { settingsFrom } from './settings.ts';
 import { Task, taskOf, work } from './tasks.ts';
 
 const { workers, tasks, maxAttempts, capacity, seed, ...settings } = settingsFrom(process.env);
+const namespace = process.env['MALOTE_NAMESPACE'] ?? 'task-queue';
 const engine = await orExplain(
-  Promise.resolve().then(() => engineNamed(settings.engine, 'task-queue')),
+  Promise.resolve().then(() => engineNamed(settings.engine, namespace)),
 );
 const bus = createBus({ engine, logger: false, handleSignals: false });
 

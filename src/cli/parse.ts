@@ -48,7 +48,8 @@ function commandFirst(argv: readonly string[]): readonly string[] {
 function commandExpected(given: string, commands: readonly Command[]): MaloteError {
   const [, name = ''] = /^-+([^=]*)/.exec(given) ?? [];
   const known = commands.flatMap(({ options }) => Object.keys({ ...options, ...commonOptions }));
-  if (!known.includes(name)) return optionUnknown('malote', name, ['help', 'version']);
+  if (!known.includes(name))
+    return optionUnknown('malote', name, [...Object.keys(commonOptions), 'version']);
   return optionInvalid('malote', 'given a command first, such as "malote topics"', given);
 }
 

@@ -29,7 +29,14 @@ const words: readonly Omit<Mistake, 'status'>[] = [
   { args: ['--config'], says: /given a command first/ },
   { args: ['--limit', '1', 'waiting'], says: /given a command first/ },
   { args: ['--json', 'topics', '--json'], says: /given once/ },
-  { args: ['--frob'], says: /^malote has no option "frob"; known are help, version$/ },
+  {
+    args: ['--frob'],
+    says: /^malote has no option "frob"; known are json, config, help, version$/,
+  },
+  {
+    args: ['--confg', 'x', 'topics'],
+    says: /^malote has no option "confg"; did you mean "config"\?$/,
+  },
   { args: ['--hlep'], says: /^malote has no option "hlep"; did you mean "help"\?$/ },
   { args: ['waiting', '--frob'], says: /^waiting has no option "frob"; known are .*for, / },
   { args: ['topics', '--jsno'], says: /did you mean "json"\?/ },

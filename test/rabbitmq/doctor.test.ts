@@ -109,7 +109,7 @@ overRabbitmq(
       const kept = await malote(['doctor'], { cwd: project });
       assert.match(
         kept.stdout,
-        /warning: 1 messages of programs without malote stand in "doctor\.in\.kept"/,
+        /warning: in "doctor\.in\.kept" stands 1 message of programs without malote: no/,
       );
       assert.doesNotMatch(kept.stdout, /"doctor\.kept"/);
       const told = listenTo('publisher');
@@ -120,7 +120,7 @@ overRabbitmq(
       const types = told.all.flatMap((event) => (event.kind === 'kept' ? [event.type] : []));
       assert.deepEqual(types, ['noted']);
       const both = await malote(['doctor'], { cwd: project });
-      assert.match(both.stdout, /warning: 1 messages stand in "doctor\.kept"/);
+      assert.match(both.stdout, /warning: in "doctor\.kept" stands 1 message: no/);
 
       await server().ctl('set_vm_memory_high_watermark', 'absolute', '1MB');
       const found = await rabbitmq(url, { namespace: 'doctor' }).examine();

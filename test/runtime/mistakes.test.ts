@@ -149,6 +149,12 @@ const mistakes: readonly (readonly [string, (bus: Bus) => unknown, string, RegEx
     /did you mean "retry.attempts"\?$/,
   ],
   [
+    'an option that begins like another one',
+    (bus) => bus.consume(Note, { ...subscribed, retries: loose(3) } as never, () => {}),
+    'OPTION_UNKNOWN',
+    /did you mean "retry"\?$/,
+  ],
+  [
     'an option of handling, subscribing without a handler',
     (bus) => bus.subscribe('notes', Note, loose({ concurrency: 3 })),
     'OPTION_UNKNOWN',

@@ -45,12 +45,8 @@ async function examineOne(url: string, settings: Settings): Promise<readonly Fin
     const isThere = await isNamespaceThere(model, names);
     const found = [
       isThere ? [] : [absent(settings)],
-      keptFinding('messages', kept, await countIn(model, kept)),
-      keptFinding(
-        'messages of programs without malote',
-        ingressKept,
-        await countIn(model, ingressKept),
-      ),
+      keptFinding('', kept, await countIn(model, kept)),
+      keptFinding(' of programs without malote', ingressKept, await countIn(model, ingressKept)),
     ];
     return [
       ...judge(greetingOf(model)),
@@ -76,11 +72,12 @@ const blocked: Finding = {
     'end as INDETERMINATE',
 };
 
-function keptFinding(what: string, queue: string, count: number): readonly Finding[] {
+function keptFinding(of: string, queue: string, count: number): readonly Finding[] {
   if (count === 0) return [];
+  const many = count === 1 ? 'stands 1 message' : `stand ${count} messages`;
   const sentence =
-    `${count} ${what} stand in "${queue}": no subscription has their type; check the type they ` +
-    "are published with, or subscribe with from: 'kept'";
+    `in "${queue}" ${many}${of}: no subscription has their type; check the type they are ` +
+    "published with, or subscribe with from: 'kept'";
   return [{ level: 'warning', sentence }];
 }
 

@@ -149,8 +149,10 @@ export function notSent(error: unknown): MaloteError {
   return new MaloteError('ENGINE_UNREACHABLE', sentence, { cause: error });
 }
 
-export function lineLost(url: string, reason: string): MaloteError {
-  const sentence = `the connection to ${hide(url)} was lost (${reason}); connecting again`;
+/** Whoever opens it gives up with it; one that was open is opened again. */
+export function lineLost(url: string, reason: string, isOpened: boolean): MaloteError {
+  const next = isOpened ? '; connecting again' : '';
+  const sentence = `the connection to ${hide(url)} was lost (${reason})${next}`;
   const strictMs = consumerTimeoutIn(reason);
   const cure =
     strictMs === null

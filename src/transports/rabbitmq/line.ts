@@ -140,7 +140,7 @@ async function attempt(state: State, options: LineOptions): Promise<void> {
     if (state.wire !== wire) return;
     state.wire = null;
     options.lost(wire, reason);
-    tell(state, options, lineLost(url, reason));
+    tell(state, options, lineLost(url, reason, true));
     again(state, options);
   });
   state.next = wire;
@@ -153,13 +153,13 @@ async function attempt(state: State, options: LineOptions): Promise<void> {
     const wasLost = !wire.isOpen;
     wire.destroy('it could not be prepared');
     options.lost(wire, reason);
-    throw preparing(error, wasLost ? lineLost(url, reason) : null);
+    throw preparing(error, wasLost ? lineLost(url, reason, false) : null);
   } finally {
     state.next = null;
   }
   if (state.isClosed || !wire.isOpen) {
     wire.destroy(ended);
-    throw preparing(new Error(reason), lineLost(url, reason));
+    throw preparing(new Error(reason), lineLost(url, reason, false));
   }
   state.wire = wire;
   state.failures = 0;
