@@ -64,15 +64,13 @@ async function lockedAlone<Answer>(
 }
 
 /**
- * Resolves when the server has ended the connection that this was called with before, or has had
- * the time to: nothing that was on its way by that comes after what is sent from now on.
+ * Resolves when the server has ended the connection that this was called with before: nothing that
+ * was on its way by that comes after what is sent from now on. Rejects when this one ends.
  */
-export async function takeOver(model: ChannelModel, lock: string, mostMs: number): Promise<void> {
-  const until = systemClock.monotonic() + mostMs;
+export async function takeOver(model: ChannelModel, lock: string): Promise<void> {
   let pause = pauseMs;
   // The queue stays until this connection ends as well.
   while ((await tryLock(model, { lock, what: 'the connection before this one' })) === null) {
-    if (systemClock.monotonic() > until) return;
     await passed(pause);
     pause = Math.min(2 * pause, longestPauseMs);
   }

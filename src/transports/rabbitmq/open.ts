@@ -1,10 +1,12 @@
 /** Opens and closes a connection of the contract. */
 
-import type { MaloteError } from '../../errors.ts';
+import { systemClock } from '../../clock.ts';
+import { MaloteError } from '../../errors.ts';
 import { createPending } from '../../transport/step-by-step.ts';
 import type { Host, Transport } from '../../transport/transport.ts';
 import { createAcceptance } from './acceptance.ts';
 import { emptyLedger } from './clerk.ts';
+import { messageOf } from './failures.ts';
 import { begin, endLife, giveUp } from './life.ts';
 import { createLine } from './line.ts';
 import { takeOver } from './lock.ts';
@@ -20,8 +22,14 @@ import { createSharedTokens } from './work.ts';
 
 /** Over how many channels what callers publish is spread: see `publisher.ts`. */
 const messageChannels = 8;
-/** Per second between heartbeats: a server ends a connection of which two stay away. */
-const missedMs = 2_500;
+/** Per second between heartbeats: a server ends a connection of which two or three stay away. */
+const missedMs = 3_500;
+
+const notAlone = new MaloteError(
+  'ENGINE_BUSY',
+  'the server has not ended the connection before this one: what is published waits until it ' +
+    'has, as something may be on its way by that',
+);
 
 export async function openTransport(settings: Settings, host: Host): Promise<Transport> {
   const session = createSession(settings, host);
@@ -72,11 +80,15 @@ function createSession(settings: Settings, host: Host): Session {
     purpose: 'publish',
     troubled,
     async opened(wire) {
-      const lock = publishingLock(names, session.id);
-      await takeOver(wire.model, lock, settings.heartbeatSeconds * missedMs);
+      const alone = takeOver(wire.model, publishingLock(names, session.id));
+      const isAlone = await isWithin(alone, settings.heartbeatSeconds * missedMs);
       if (host.create === 'never') await requireNamespace(wire.model, settings, names);
       await declareNamespace(wire.model, settings, names);
-      await Promise.all([publisher.use(wire), messages.use(wire)]);
+      const using = alone.then(() => messages.use(wire));
+      using.catch((error: unknown) => wire.destroy(messageOf(error)));
+      if (!isAlone) troubled(notAlone);
+      // Who consumes gets along with what comes late, and may be what a full server waits for.
+      await Promise.all([publisher.use(wire), isAlone ? using : null]);
     },
     lost(_, reason) {
       publisher.lost(reason);
@@ -155,4 +167,19 @@ function abandon(session: Session): void {
 function endPublishing({ publisher, messages }: Session): void {
   publisher.end();
   messages.end();
+}
+
+/** Whether it comes within that time; rejects as it does. */
+function isWithin(done: Promise<void>, ms: number): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const timer = systemClock.setTimer(() => resolve(false), ms);
+    const end = (settle: () => void): void => {
+      timer.cancel();
+      settle();
+    };
+    done.then(
+      () => end(() => resolve(true)),
+      (error: unknown) => end(() => reject(error)),
+    );
+  });
 }
