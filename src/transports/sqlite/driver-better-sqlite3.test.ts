@@ -111,7 +111,10 @@ overBetterSqlite3(() => {
     assert.throws(() => driver.open(path, { timeoutMs: 0, create: 'never' }), /unable to open/);
   });
 
-  test('the thread for checkpoints works with it', async () => {
+  // Four thousand waits for a disk that others may use as well.
+  const timeout = 180_000;
+
+  test('the thread for checkpoints works with it', { timeout }, async () => {
     const path = newPath();
     const migrations = ['create table ml_row (id integer primary key, body)'];
     const { db } = openFile(path, { driver, durability: 'full', migrations });
