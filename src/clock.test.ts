@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { elapsedMs, systemClock } from './clock.ts';
+import { elapsedMs, isOverWithin, sleep, systemClock } from './clock.ts';
 
 const dayMs = 24 * 3_600_000;
 
@@ -28,6 +28,29 @@ test.each([1, 2 ** 31 - 1, 2 ** 31, 30 * dayMs, 400 * dayMs])(
     expect(run).toHaveBeenCalledTimes(1);
   },
 );
+
+test('who sleeps goes on when that time is over', async () => {
+  const woke = vi.fn<() => void>();
+  const sleeping = sleep(5).then(woke);
+
+  await vi.advanceTimersByTimeAsync(4);
+  expect(woke).not.toHaveBeenCalled();
+  await vi.advanceTimersByTimeAsync(1);
+  await sleeping;
+  expect(woke).toHaveBeenCalledTimes(1);
+});
+
+test('what is over within its time is told from what is not, and leaves no timer', async () => {
+  const late = isOverWithin(10, sleep(11));
+  await vi.advanceTimersByTimeAsync(11);
+  expect(await late).toBe(false);
+
+  const early = isOverWithin(10, sleep(9));
+  await vi.advanceTimersByTimeAsync(9);
+  expect(await early).toBe(true);
+  await expect(isOverWithin(10, Promise.reject(new Error('broken')))).rejects.toThrow('broken');
+  expect(vi.getTimerCount()).toBe(0);
+});
 
 test('a timer of nothing, or less, fires in the next turn', () => {
   const run = vi.fn<() => void>();

@@ -37,6 +37,19 @@ export function elapsedMs({ monotonic }: Pick<Clock, 'monotonic'>, since: number
   return Math.round((monotonic() - since) * 1_000) / 1_000;
 }
 
+/** Resolves when that time has passed. */
+export function sleep(ms: number, clock: Pick<Clock, 'setTimer'> = systemClock): Promise<void> {
+  return new Promise((resolve) => void clock.setTimer(resolve, ms));
+}
+
+/** Whether something is over within that time; rejects where it does. */
+export function isOverWithin(ms: number, over: Promise<unknown>): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const timer = systemClock.setTimer(() => resolve(false), ms);
+    over.then(() => resolve(true), reject).finally(() => timer.cancel());
+  });
+}
+
 function startTimer(run: () => void, ms: number): Timer {
   let unreferenced = false;
   let handle: ReturnType<typeof setTimeout>;

@@ -48,8 +48,8 @@ function commandFirst(argv: readonly string[]): readonly string[] {
 function commandExpected(given: string, commands: readonly Command[]): MaloteError {
   const [, name = ''] = /^-+([^=]*)/.exec(given) ?? [];
   const known = commands.flatMap(({ options }) => Object.keys({ ...options, ...commonOptions }));
-  if (!known.includes(name))
-    return optionUnknown('malote', name, [...Object.keys(commonOptions), 'version']);
+  const alone = [...Object.keys(commonOptions), 'version'];
+  if (!known.includes(name)) return optionUnknown('malote', name, alone);
   return optionInvalid('malote', 'given a command first, such as "malote topics"', given);
 }
 

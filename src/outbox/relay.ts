@@ -12,7 +12,7 @@
  * frozen past its lease, sends twice the target recognises by its id.
  */
 
-import type { Clock } from '../clock.ts';
+import { sleep, type Clock } from '../clock.ts';
 import type { ErrorCode, MaloteError } from '../errors.ts';
 import { type Backoff, delayMs, exponential } from '../policy/backoff.ts';
 import type {
@@ -227,7 +227,7 @@ export function createRelay(doors: RelayDoors): Relay {
       } catch (error) {
         if (tries === 1) doors.trouble(error);
         if (stopping) break;
-        await after(delayMs(troubleBackoff, tries, random()));
+        await sleep(delayMs(troubleBackoff, tries, random()), clock);
       }
     }
     settling -= 1;
@@ -247,10 +247,6 @@ export function createRelay(doors: RelayDoors): Relay {
     );
     // Whoever waits only for this may end.
     timer.unref();
-  }
-
-  function after(ms: number): Promise<void> {
-    return new Promise((resolve) => void clock.setTimer(resolve, ms));
   }
 
   function rest(): void {

@@ -1,7 +1,7 @@
 /** Makes the {@link Harness} a case runs in, and ends it. */
 
 import assert from 'node:assert/strict';
-import { systemClock } from '../../clock.ts';
+import { sleep, systemClock } from '../../clock.ts';
 import { seededRandom } from '../seeded.ts';
 import { settleTurns, virtualClock, type VirtualClock } from '../virtual-clock.ts';
 import type {
@@ -40,7 +40,7 @@ export function startHarness(
   const rest = async (): Promise<void> => {
     await settleTurns();
     if (patience.quietMs === undefined) return;
-    await pause(patience.quietMs);
+    await sleep(patience.quietMs);
     await settleTurns();
   };
   const quiet = async (): Promise<void> => {
@@ -108,14 +108,10 @@ function waiter(clock: VirtualClock, patience: Patience): Harness['until'] {
       // Time that a case owns stands still while a network is given the time it needs.
       if (systemClock.monotonic() - startedAt < graceMs) {
         waitedMs -= stepMs;
-        await pause(2);
+        await sleep(2);
       } else if (waitedMs < patience.virtualMs) await clock.advance(stepMs);
       else if (isLong()) assert.fail(missing());
-      else await pause(2);
+      else await sleep(2);
     }
   };
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => void systemClock.setTimer(resolve, ms));
 }

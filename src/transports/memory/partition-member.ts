@@ -6,6 +6,7 @@
  * the broker as notes.
  */
 
+import { sleep } from '../../clock.ts';
 import {
   createLaneTable,
   type Claimant,
@@ -190,7 +191,7 @@ async function learn({ apart, host, isOpen }: PartitionContext, needs: readonly 
     try {
       return await apart.known.learn(needs);
     } catch {
-      await new Promise<void>((resolve) => void host.clock.setTimer(resolve, askAgainMs));
+      await sleep(askAgainMs, host.clock);
     }
   }
 }

@@ -5,7 +5,7 @@
  */
 
 import type { ChannelModel } from 'amqplib';
-import { systemClock } from '../../clock.ts';
+import { sleep, systemClock } from '../../clock.ts';
 import { MaloteError } from '../../errors.ts';
 import { closeChannel } from './driver.ts';
 import { callFailure, messageOf } from './failures.ts';
@@ -59,7 +59,7 @@ async function lockedAlone<Answer>(
     if (systemClock.monotonic() > until) {
       throw new MaloteError('ENGINE_BUSY', `another process has held ${what} for ${waitMs} ms`);
     }
-    await passed(pauseMs);
+    await sleep(pauseMs);
   }
 }
 
@@ -68,16 +68,12 @@ async function lockedAlone<Answer>(
  * was on its way by that comes after what is sent from now on. Rejects when this one ends.
  */
 export async function takeOver(model: ChannelModel, lock: string): Promise<void> {
-  let pause = pauseMs;
+  let restMs = pauseMs;
   // The queue stays until this connection ends as well.
   while ((await tryLock(model, { lock, what: 'the connection before this one' })) === null) {
-    await passed(pause);
-    pause = Math.min(2 * pause, longestPauseMs);
+    await sleep(restMs);
+    restMs = Math.min(2 * restMs, longestPauseMs);
   }
-}
-
-function passed(ms: number): Promise<void> {
-  return new Promise((resolve) => void systemClock.setTimer(resolve, ms));
 }
 
 async function tryLock(

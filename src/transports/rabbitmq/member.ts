@@ -3,7 +3,7 @@
  * them, and lets go what is above its share once nothing of it is at work.
  */
 
-import { systemClock } from '../../clock.ts';
+import { isOverWithin, sleep, systemClock } from '../../clock.ts';
 import { changeSettings } from '../../transport/lane-table-lanes.ts';
 import { NumberMap } from '../../transport/number-map.ts';
 import { createChannels } from './channels.ts';
@@ -98,19 +98,11 @@ export function join(
     rebalance: () => rebalance(state),
     tidy: () => tidy(state),
     closeIngress: () => closeIngress(member),
-    left: () => within(longestLeavingMs, state.leaving),
+    async left() {
+      // What is asked of a server over a connection that ends is not always answered.
+      await isOverWithin(longestLeavingMs, state.leaving);
+    },
   };
-}
-
-/** What is asked of a server over a connection that ends is not always answered. */
-async function within(ms: number, over: Promise<unknown>): Promise<void> {
-  await new Promise<void>((resolve) => {
-    const timer = systemClock.setTimer(resolve, ms);
-    void over.then(() => {
-      timer.cancel();
-      resolve();
-    });
-  });
 }
 
 async function closeIngress(member: Member): Promise<void> {
@@ -158,7 +150,7 @@ async function settleIn(state: State): Promise<void> {
     const read = [...member.holds].filter(isRead).length;
     if (member.isForgotten || read >= shareOf(state) || systemClock.monotonic() - since > waitMs)
       break;
-    await new Promise<void>((resolve) => void systemClock.setTimer(resolve, 2));
+    await sleep(2);
   }
   member.isReady = true;
   context.look();
@@ -216,7 +208,7 @@ async function passOn(state: State, hold: Hold): Promise<void> {
   const { index } = hold.partition!;
   try {
     await letGo(hold);
-    await new Promise<void>((resolve) => void systemClock.setTimer(resolve, pauseMs));
+    await sleep(pauseMs);
     if (member.isLeaving || member.isForgotten || !context.isOpen()) return;
     await standByAgain(state, index);
   } catch (error) {

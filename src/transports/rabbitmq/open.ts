@@ -1,6 +1,6 @@
 /** Opens and closes a connection of the contract. */
 
-import { systemClock } from '../../clock.ts';
+import { isOverWithin } from '../../clock.ts';
 import { MaloteError } from '../../errors.ts';
 import { createPending } from '../../transport/step-by-step.ts';
 import type { Host, Transport } from '../../transport/transport.ts';
@@ -81,14 +81,19 @@ function createSession(settings: Settings, host: Host): Session {
     troubled,
     async opened(wire) {
       const alone = takeOver(wire.model, publishingLock(names, session.id));
-      const isAlone = await isWithin(alone, settings.heartbeatSeconds * missedMs);
+      const isAlone = await isOverWithin(settings.heartbeatSeconds * missedMs, alone);
       if (host.create === 'never') await requireNamespace(wire.model, settings, names);
       await declareNamespace(wire.model, settings, names);
-      const using = alone.then(() => messages.use(wire));
-      using.catch((error: unknown) => wire.destroy(messageOf(error)));
-      if (!isAlone) troubled(notAlone);
+      if (isAlone) {
+        await Promise.all([publisher.use(wire), messages.use(wire)]);
+        return;
+      }
+      troubled(notAlone);
+      alone
+        .then(() => messages.use(wire))
+        .catch((error: unknown) => wire.destroy(messageOf(error)));
       // Who consumes gets along with what comes late, and may be what a full server waits for.
-      await Promise.all([publisher.use(wire), isAlone ? using : null]);
+      await publisher.use(wire);
     },
     lost(_, reason) {
       publisher.lost(reason);
@@ -167,19 +172,4 @@ function abandon(session: Session): void {
 function endPublishing({ publisher, messages }: Session): void {
   publisher.end();
   messages.end();
-}
-
-/** Whether it comes within that time; rejects as it does. */
-function isWithin(done: Promise<void>, ms: number): Promise<boolean> {
-  return new Promise((resolve, reject) => {
-    const timer = systemClock.setTimer(() => resolve(false), ms);
-    const end = (settle: () => void): void => {
-      timer.cancel();
-      settle();
-    };
-    done.then(
-      () => end(() => resolve(true)),
-      (error: unknown) => end(() => reject(error)),
-    );
-  });
 }

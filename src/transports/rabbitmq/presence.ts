@@ -8,7 +8,7 @@
  */
 
 import type { ChannelModel, ConsumeMessage } from 'amqplib';
-import { systemClock } from '../../clock.ts';
+import { sleep, systemClock } from '../../clock.ts';
 import { MaloteError } from '../../errors.ts';
 import { whenClosed } from './driver.ts';
 import { sessionQueue, type Names } from './names.ts';
@@ -195,7 +195,7 @@ async function askAll(state: State, question: unknown): Promise<unknown[]> {
 async function everyone(state: State): Promise<void> {
   const expected = await state.expected();
   for (let left = 25; left > 0 && state.peers.size < expected; left--) {
-    await new Promise<void>((resolve) => void systemClock.setTimer(resolve, 20));
+    await sleep(20);
   }
 }
 

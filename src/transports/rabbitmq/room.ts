@@ -3,7 +3,7 @@
  * are sent back. Its owner cannot send that away again, and must be able to hold all of it.
  */
 
-import { systemClock } from '../../clock.ts';
+import { sleep, systemClock } from '../../clock.ts';
 import { MaloteError } from '../../errors.ts';
 import type { Looker } from './dead-look.ts';
 import type { Registered } from './registry.ts';
@@ -56,7 +56,7 @@ export async function roomFor(
           'handle some, and send back the rest',
       );
     }
-    await new Promise<void>((resolve) => void systemClock.setTimer(resolve, pauseMs));
+    await sleep(pauseMs);
   }
 }
 

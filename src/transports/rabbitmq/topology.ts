@@ -1,7 +1,7 @@
 /** What has to be on the server: declared again and again, and made only when it is not there. */
 
 import type { Channel, ChannelModel, Options, Replies } from 'amqplib';
-import { systemClock } from '../../clock.ts';
+import { sleep, systemClock } from '../../clock.ts';
 import { MaloteError } from '../../errors.ts';
 import { hide } from './addresses.ts';
 import { closeChannel } from './driver.ts';
@@ -212,7 +212,7 @@ export async function bind(
 export async function unused(model: ChannelModel, of: SubscriptionNames): Promise<void> {
   const until = systemClock.monotonic() + longestUnusedMs;
   while ((await isUsed(model, of)) && systemClock.monotonic() < until) {
-    await new Promise<void>((resolve) => void systemClock.setTimer(resolve, pauseMs));
+    await sleep(pauseMs);
   }
 }
 
