@@ -135,20 +135,15 @@ function rateOf(scenario: string): Measure {
 
 /** How many times the first contestant is as fast as another. */
 function over(scenario: string, peer: string): Measure {
-  return (document) => {
-    const own = contestantOf(document, scenario);
-    const theirs = contestantOf(document, scenario, peer);
-    return own === undefined || theirs === undefined ? null : ratioOf(own, theirs, 'perSecond');
-  };
+  return (document) =>
+    ratioOf(contestantOf(document, scenario), contestantOf(document, scenario, peer), 'perSecond');
 }
 
 /** By how many per cent the second contestant is slower than the first. */
 function slowdown(scenario: string): Measure {
   return (document) => {
-    const without = contestantOf(document, scenario);
     const beside = contestantOf(document, scenario, 'with ');
-    if (without === undefined || beside === undefined) return null;
-    const left = ratioOf(beside, without, 'perSecond');
+    const left = ratioOf(beside, contestantOf(document, scenario), 'perSecond');
     return left === null ? null : (1 - left) * 100;
   };
 }

@@ -68,18 +68,18 @@ function figureOf(values: readonly number[]): Figure {
  * came one after the other. Where they had not as many rounds, of their medians.
  */
 export function ratioOf(
-  own: ContestantResult,
-  other: ContestantResult,
+  own: ContestantResult | undefined,
+  other: ContestantResult | undefined,
   metric: string,
 ): number | null {
-  const [ours, theirs] = [own, other].map(({ rounds }) => rounds.map((round) => round[metric]));
-  if (ours === undefined || theirs === undefined) return null;
-  const pairs = ours.length === theirs.length ? ours : [];
-  const ratios = pairs.map((value, round) => (value ?? 0) / (theirs[round] ?? 0));
-  const ratio =
-    ratios.length > 0
-      ? figureOf(ratios).median
-      : (own.figures[metric]?.median ?? 0) / (other.figures[metric]?.median ?? 0);
+  if (own === undefined || other === undefined) return null;
+  const ratios = own.rounds.map(
+    (round, n) => (round[metric] ?? 0) / (other.rounds[n]?.[metric] ?? 0),
+  );
+  const isPaired = ratios.length > 0 && ratios.length === other.rounds.length;
+  const ratio = isPaired
+    ? figureOf(ratios).median
+    : (medianOf(own, metric) ?? 0) / (medianOf(other, metric) ?? 0);
   return Number.isFinite(ratio) && ratio > 0 ? ratio : null;
 }
 
