@@ -12,11 +12,24 @@ import { rabbitmq } from 'malote/rabbitmq';
 import { sqlite } from 'malote/sqlite';
 
 export function engineNamed(name: string, namespace: string): BusOptions<never>['engine'] {
-  if (/^amqps?:/.test(name)) return rabbitmq(name.split(/,(?=amqps?:)/), { namespace });
+  if (isOnRabbitmq(name)) return rabbitmq(name.split(/,(?=amqps?:)/), { namespace });
   if (name === 'memory') return memory();
   return sqlite(
     sqliteFile(name, 'MALOTE_ENGINE', 'memory, sqlite:path or amqp://user:password@host'),
   );
+}
+
+/** The same, or the sentence why not; `MALOTE_NAMESPACE` in place of the usual one. */
+export async function engineOf(
+  name: string,
+  usualNamespace: string,
+): Promise<BusOptions<never>['engine']> {
+  const namespace = process.env['MALOTE_NAMESPACE'] ?? usualNamespace;
+  return await orExplain(Promise.resolve().then(() => engineNamed(name, namespace)));
+}
+
+export function isOnRabbitmq(name: string): boolean {
+  return /^amqps?:/.test(name);
 }
 
 /** Where malote refuses, as for a server that is away: its sentence alone, and the end with 1. */

@@ -12,7 +12,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { createBus } from 'malote';
-import { engineNamed, orExplain } from '../engine.ts';
+import { engineOf, orExplain } from '../engine.ts';
 import { commandOf } from './arguments.ts';
 import {
   consumeArrivals,
@@ -24,8 +24,7 @@ import { CustomerRegistered, PaymentRequested } from './messages.ts';
 
 const command = commandOf(process.argv.slice(2));
 const name = process.env['MALOTE_ENGINE'] ?? 'sqlite:data/before-customers.db';
-const namespace = process.env['MALOTE_NAMESPACE'] ?? 'before-customers';
-const engine = await orExplain(Promise.resolve().then(() => engineNamed(name, namespace)));
+const engine = await engineOf(name, 'before-customers');
 const bus = createBus({ engine, logger: false });
 
 switch (command.name) {

@@ -1,5 +1,6 @@
 /** What the service says once it listens: commands to try, with ids of their own on every start. */
 import { randomUUID } from 'node:crypto';
+import { isOnRabbitmq } from '../engine.ts';
 import type { Settings } from './settings.ts';
 
 export function welcome(url: string, settings: Settings): void {
@@ -10,7 +11,7 @@ export function welcome(url: string, settings: Settings): void {
     `curl -X POST -H 'Content-Type: application/json' -d '${JSON.stringify(body)}' ${url}/${to}`;
   const { store, engine, namespace } = settings;
   const rows = placeOf(store);
-  const messages = placeOf(engine) + (engine.startsWith('amqp') ? `, namespace ${namespace}` : '');
+  const messages = placeOf(engine) + (isOnRabbitmq(engine) ? `, namespace ${namespace}` : '');
   console.log(`payments listens on ${url}, its rows are in ${rows}, its messages in ${messages}.
 Try a payment before its customer:
 

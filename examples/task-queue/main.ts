@@ -9,16 +9,13 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createBus, exponential } from 'malote';
-import { engineNamed, orExplain } from '../engine.ts';
+import { engineOf, orExplain } from '../engine.ts';
 import { followRun } from './run.ts';
 import { settingsFrom } from './settings.ts';
 import { Task, taskOf, work } from './tasks.ts';
 
 const { workers, tasks, maxAttempts, capacity, seed, ...settings } = settingsFrom(process.env);
-const namespace = process.env['MALOTE_NAMESPACE'] ?? 'task-queue';
-const engine = await orExplain(
-  Promise.resolve().then(() => engineNamed(settings.engine, namespace)),
-);
+const engine = await engineOf(settings.engine, 'task-queue');
 const bus = createBus({ engine, logger: false, handleSignals: false });
 
 bus.consume(
