@@ -6,7 +6,7 @@ import { cold } from './programs/cold.ts';
 import { fact } from './programs/fact.ts';
 import { flow } from './programs/flow.ts';
 import { hits } from './programs/hits.ts';
-import { idle } from './programs/idle.ts';
+import { idle, idleTurns } from './programs/idle.ts';
 import { outbox } from './programs/outbox.ts';
 import { pair } from './programs/pair.ts';
 import { payments } from './programs/payments.ts';
@@ -30,6 +30,8 @@ async function run(spec: Spec): Promise<Answer> {
       return await pair(spec);
     case 'idle':
       return await idle(spec);
+    case 'idle-turns':
+      return await idleTurns(spec);
     case 'fact':
       return await fact(spec);
     case 'payments':

@@ -73,6 +73,12 @@ export type Spec =
       readonly processes: 1 | 2;
     }
   | {
+      /** In one process that stays: so many in each of its turns. */
+      readonly program: 'idle-turns';
+      readonly settings: FlowSettings;
+      readonly messages: number;
+    }
+  | {
       readonly program: 'payments';
       readonly settings: FlowSettings;
       readonly payments: number;

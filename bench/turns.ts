@@ -32,12 +32,16 @@ export async function runScenario(
     const absent = options.absent[spec.settings.driver];
     if (absent !== undefined) take(tally, { kind: 'absent', reason: absent });
   }
-  const play = contestants[0].spec.program === 'turns' ? playStaying : playAnew;
+  const play = isStaying(contestants[0]) ? playStaying : playAnew;
   await play(scenario, tallies, options);
   if (options.profiles !== null) await profileAll(scenario, tallies, options);
   const results = [...tallies].map(([contestant, tally]) => resultOf(contestant, tally));
   const versions = Object.assign({}, ...[...tallies.values()].map((tally) => tally.versions));
   return { result: { name, title, columns, compare, contestants: results }, versions };
+}
+
+function isStaying({ spec: { program } }: Contestant): boolean {
+  return program === 'turns' || program === 'idle-turns';
 }
 
 async function playAnew(scenario: Scenario, tallies: Tallies, options: TurnOptions): Promise<void> {
@@ -117,7 +121,7 @@ async function profileAll(
 }
 
 async function runOnce(contestant: Contestant, file: string): Promise<void> {
-  if (contestant.spec.program !== 'turns') {
+  if (!isStaying(contestant)) {
     await run(contestant, file).ended;
     return;
   }

@@ -11,8 +11,11 @@ import { onEngine } from './place.ts';
 import { startProfile, stopProfile } from './profiler.ts';
 
 type IdleSpec = Extract<Spec, { readonly program: 'idle' }>;
+type TurnsSpec = Extract<Spec, { readonly program: 'idle-turns' }>;
 
 const warmUp = 100;
+/** Before a turn of a process that stays. */
+const afterRest = 20;
 /** Lets the ack end before the next message comes. */
 const gapMs = 1;
 
@@ -23,28 +26,68 @@ export async function idle(spec: IdleSpec): Promise<Answer> {
 }
 
 async function inOne({ settings, messages }: IdleSpec, place: string): Promise<Answer> {
-  const histogram = createHistogram();
+  const line = await openLine(settings, place);
+  await line.pass(warmUp);
+  startProfile();
+  const metrics = await line.pass(messages);
+  stopProfile();
+  return { metrics, versions: await line.close() };
+}
+
+/** The same whenever it is this one's turn. */
+export async function idleTurns({ settings, messages }: TurnsSpec): Promise<Answer> {
+  const umpire = createPeer(process);
+  return await onEngine(settings, async (place) => {
+    const line = await openLine(settings, place);
+    await line.pass(messages);
+    umpire.say('ready');
+    startProfile();
+    while (await umpire.heard('turn')) {
+      await line.pass(afterRest);
+      umpire.say('measured', await line.pass(messages));
+    }
+    stopProfile();
+    return { metrics: {}, versions: await line.close() };
+  });
+}
+
+interface Line {
+  /** Passes so many, each when the one before is handled. */
+  pass(messages: number): Promise<Answer['metrics']>;
+  close(): Promise<Readonly<Record<string, string>>>;
+}
+
+async function openLine(settings: IdleSpec['settings'], place: string): Promise<Line> {
+  let histogram = createHistogram();
   let handled: () => void = () => {};
   let publishedAt = 0;
-  const handle = async ({ n }: Order): Promise<void> => {
-    if (n > warmUp) recordSince(histogram, publishedAt);
+  let n = 0;
+  const handle = async (): Promise<void> => {
+    recordSince(histogram, publishedAt);
     handled();
   };
   const driver = await openDriver({ settings, place, handle });
   await driver.start();
-  for (let n = 1; n <= warmUp + messages; n++) {
-    if (n === warmUp) startProfile();
-    const handling = new Promise<void>((resolve) => {
-      handled = resolve;
-    });
-    publishedAt = instant();
-    await driver.publish(makeOrder(n, keyName('k', n)));
-    await handling;
-    await sleep(gapMs);
-  }
-  stopProfile();
-  await driver.close();
-  return { metrics: latencies(histogram), versions: driver.versions ?? {} };
+  return {
+    async pass(messages) {
+      histogram = createHistogram();
+      for (const last = n + messages; n < last; ) {
+        n += 1;
+        const handling = new Promise<void>((resolve) => {
+          handled = resolve;
+        });
+        publishedAt = instant();
+        await driver.publish(makeOrder(n, keyName('k', n)));
+        await handling;
+        await sleep(gapMs);
+      }
+      return latencies(histogram);
+    },
+    async close() {
+      await driver.close();
+      return driver.versions ?? {};
+    },
+  };
 }
 
 /** This process publishes, the other one handles and tells what it measured. */

@@ -86,9 +86,18 @@ function throughput(length: Length): Scenario[] {
 
 function latency(length: Length): Scenario[] {
   const messages = length.idleMessages;
-  const idle = (name: string, processes: 1 | 2, change: Change = {}): Contestant => ({
+  const rounds = turnsForOne * length.rounds;
+  const idle = (name: string, change: Change = {}): Contestant => ({
     name,
-    spec: { program: 'idle', settings: settings('rabbitmq', change), messages, processes },
+    spec: {
+      program: 'idle-turns',
+      settings: settings('rabbitmq', change),
+      messages: Math.ceil(messages / turnsForOne),
+    },
+  });
+  const idleTwo = (name: string, change: Change = {}): Contestant => ({
+    name,
+    spec: { program: 'idle', settings: settings('rabbitmq', change), messages, processes: 2 },
   });
   const waiting = settings('rabbitmq', { keys: 1, blocked: 1 });
   return [
@@ -97,10 +106,12 @@ function latency(length: Length): Scenario[] {
       title: 'One message at a time through an idle system, publish to handler',
       columns: latencyColumns,
       compare: 'peers',
+      rounds,
       contestants: [
-        idle('malote', 1),
-        idle('malote, in order', 1, { keys: 1 }),
-        idle('bare loop', 1, { driver: 'bare' }),
+        idle('malote'),
+        idle(bare.name, { driver: bare.driver }),
+        idle(alike.name, { driver: alike.driver }),
+        idle('malote, in order', { keys: 1 }),
       ],
     },
     {
@@ -108,7 +119,7 @@ function latency(length: Length): Scenario[] {
       title: 'One message at a time from one process to another',
       columns: latencyColumns,
       compare: 'peers',
-      contestants: [idle('malote', 2), idle('bare loop', 2, { driver: 'bare' })],
+      contestants: [idleTwo('malote'), idleTwo('bare loop', { driver: 'bare' })],
     },
     {
       name: 'fact',
