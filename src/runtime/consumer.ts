@@ -280,7 +280,8 @@ export function createConsumer(options: ConsumerOptions): Consumer {
   return {
     start() {
       const sink = { deliver, lost: loseLeases };
-      consumption = queue.consume(subscription, { slots: concurrency }, sink);
+      const demand = { slots: concurrency, hasOneAttempt: handling.retry.attempts === 1 };
+      consumption = queue.consume(subscription, demand, sink);
       grant();
     },
     stop,

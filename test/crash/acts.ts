@@ -6,10 +6,11 @@ export interface Act {
   readonly label: string;
   readonly key: string | null;
   /**
-   * `hold` waits for a `go`, `die` kills the process that handles it, `freeze` stops it, on the
-   * first attempt, at the very end of the handler.
+   * `hold` waits for a `go`; `die` kills the process that handles it, amid the call of the handler,
+   * `die-later` in a later turn of the loop; `freeze` stops it, on the first attempt, at the very
+   * end of the handler.
    */
-  readonly kind: 'quick' | 'hold' | 'die' | 'freeze';
+  readonly kind: 'quick' | 'hold' | 'die' | 'die-later' | 'freeze';
 }
 
 export type Command =

@@ -3,6 +3,7 @@
  * to go on, freezes, or dies in the middle of a handler. Reports every step, and writes it down.
  */
 import { subscribe } from 'node:diagnostics_channel';
+import { setImmediate as turn } from 'node:timers/promises';
 import {
   createBus,
   fixed,
@@ -32,7 +33,8 @@ async function handle({ label, kind }: Act, context: HandlerContext): Promise<vo
   labels.set(id, label);
   write({ f: 'start', at: now(), ...about, stagedBy: null });
   tellParent({ kind: 'start', label, attempt, at: now() });
-  if (kind === 'die') process.kill(process.pid, 'SIGKILL');
+  if (kind === 'die-later') await turn();
+  if (kind.startsWith('die')) process.kill(process.pid, 'SIGKILL');
   if (kind === 'hold' && !mayGo.has(label)) {
     await new Promise<void>((resolve) => held.set(label, resolve));
   }

@@ -21,7 +21,7 @@ overRabbitmq((server) => {
     const { engine } = rabbitmqAt(server().url, `stage-${(made += 1)}`);
     return openStage(temporaryFolder(), { ...options, engine });
   };
-  poisonCases(open);
+  poisonCases(open, { uncounted: 1 });
   takeoverCases(open);
   sharingCases(open);
   looseCases(open);

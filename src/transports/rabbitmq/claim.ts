@@ -94,7 +94,8 @@ function deliverAfter(handing: Handing, before: readonly unknown[]): void {
   );
 }
 
-function deliver({ member, hold, consumer, batch }: Handing): void {
+/** Hands out what was claimed, or takes it back where nobody wants it any more. */
+export function deliver({ member, hold, consumer, batch }: Handing): void {
   const { context } = member;
   if (context.isOpen() && hold.isOpen && !consumer.stopped) consumer.sink.deliver(batch);
   else takeBack({ member, hold, consumer, batch });

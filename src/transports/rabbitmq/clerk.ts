@@ -51,7 +51,7 @@ export const emptyLedger: LedgerEntry = { after: null, added: [], removed: [] };
 
 export interface Clerk {
   /** Resolves when it is stored. */
-  write(entry: LedgerEntry): Promise<void>;
+  write(entry: LedgerEntry, isUrgent?: boolean): Promise<void>;
   /** The number of the last entry written. */
   readonly number: number;
   ask(questions: readonly Question[]): Promise<readonly Verdict[]>;
@@ -103,22 +103,27 @@ export async function startClerk(options: ClerkOptions): Promise<Clerk> {
   const asked = new Map<string, (verdicts: readonly Verdict[]) => void>();
   await keepLedgers(options);
   let number = 0;
-  const send = (headers: Record<string, string | number>, body: Buffer): Promise<void> =>
+  const send = (
+    headers: Record<string, string | number>,
+    body: Buffer,
+    isUrgent = false,
+  ): Promise<void> =>
     publisher.send({
       exchange: '',
       key: names.ledgers,
       body,
       properties: { messageId: newId(), persistent: false, headers },
+      isUrgent,
     });
   return {
     get number() {
       return number;
     },
-    write({ after, added, removed }) {
+    write({ after, added, removed }, isUrgent) {
       number = options.nextNumber();
       const continued = after === null ? {} : { after, removed: removed.length };
       const body = Buffer.from(new Float64Array(removed.concat(added)).buffer);
-      return send({ session, process, number, ...continued }, body);
+      return send({ session, process, number, ...continued }, body, isUrgent);
     },
     async ask(questions) {
       for (;;) {

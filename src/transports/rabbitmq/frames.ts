@@ -32,6 +32,8 @@ export interface Publish {
   readonly key: string;
   readonly body: Buffer;
   readonly properties: Properties;
+  /** It leaves this process before anything else that was begun in this turn goes on. */
+  readonly isUrgent?: boolean;
 }
 
 export interface Frames {
@@ -103,7 +105,8 @@ export function createFrames(wire: Wire, channel: ConfirmChannel): Frames {
       makeRoom(mostBytesOf(sending, mostBody));
       end = writeMessage(chunk, end, { sending, channel: ch, mostBody });
       driven.pushConfirmCallback(confirmed);
-      if (!isScheduled) {
+      if (sending.isUrgent === true) send();
+      else if (!isScheduled) {
         isScheduled = true;
         wire.atTurnEnd(send);
       }

@@ -64,6 +64,7 @@ export interface Context {
 
 export interface Consumer extends Claimant {
   readonly sink: Sink;
+  readonly hasOneAttempt: boolean;
   stopped: boolean;
 }
 

@@ -12,6 +12,8 @@ import type { Source } from './hold.ts';
 export interface Ledger {
   /** How many messages the last entry leaves on the list. */
   readonly size: number;
+  /** It lists one message at the most, which a death may be held against: it was the first one. */
+  readonly isHarmless: boolean;
   /** What goes to the clerk now that these are handed out too. */
   next(handed: Iterable<Source>): LedgerEntry;
   /** The number that the entry was written under. */
@@ -48,7 +50,7 @@ export function createLedger(hashOf: (source: Source) => number): Ledger {
   function add(handed: Iterable<Source>): number[] {
     const added: number[] = [];
     for (const source of handed) {
-      if (source.isListed) continue;
+      if (source.isListed || !isOut(source)) continue;
       source.isListed = true;
       if (Number.isNaN(source.hash)) source.hash = hashOf(source);
       listed.push(source);
@@ -60,6 +62,9 @@ export function createLedger(hashOf: (source: Source) => number): Ledger {
   return {
     get size() {
       return listed.length;
+    },
+    get isHarmless() {
+      return listed.length === 0 || (listed.length === 1 && !listed[0]!.isCareful);
     },
     next(handed) {
       const removed = takeOff();

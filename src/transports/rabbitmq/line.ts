@@ -18,6 +18,8 @@ export interface Wire {
   isOpen: boolean;
   /** Resolves when what was written until now has left this process. */
   flushed(): Promise<void>;
+  /** Nobody waits for that. */
+  readonly isFlushed: boolean;
   /** Runs it at the end of this turn of the loop, with all others: they write in one go. */
   atTurnEnd(write: () => void): void;
   /** Ends it as the death of the process does. */
@@ -230,7 +232,12 @@ interface Sockets {
 export function wireOf(model: ChannelModel): Wire {
   const { stream } = (model as unknown as Sockets).connection;
   let flushing: Promise<void> | null = null;
+  let waiting = 0;
   const flush = async (): Promise<void> => {
+    waiting += 1;
+    await leave().finally(() => (waiting -= 1));
+  };
+  const leave = async (): Promise<void> => {
     // The driver collects what a turn writes and hands it to the socket in the next one.
     await turn();
     flushing = null;
@@ -249,6 +256,9 @@ export function wireOf(model: ChannelModel): Wire {
     model,
     isOpen: true,
     flushed: () => (flushing ??= flush()),
+    get isFlushed() {
+      return waiting === 0;
+    },
     atTurnEnd(write) {
       writes.push(write);
       if (writes.length === 1) setImmediate(writeAll);

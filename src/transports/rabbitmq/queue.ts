@@ -99,6 +99,7 @@ function consume(session: Session, { subscription, demand, sink }: Consuming): C
       return session.life?.work?.context.holder as Consumer['holder'];
     },
     slots: demand.slots,
+    hasOneAttempt: demand.hasOneAttempt === true,
     credit: 0,
     suspects: 0,
     sink,

@@ -9,7 +9,8 @@ import { createHolder, nextDue, stepAt, type Step } from '../../transport/lane-t
 import { giveBackAll } from '../../transport/lane-table-settle.ts';
 import { wake } from '../../transport/lane-table-wake.ts';
 import type { FactId, Host } from '../../transport/transport.ts';
-import { claimAll, handOut, wantsSilence, promoteAll, type Handing } from './claim.ts';
+import { benches, isAlone, type Bench } from './alone.ts';
+import { claimAll, deliver, handOut, promoteAll, wantsSilence, type Handing } from './claim.ts';
 import { startClerk, type Clerk } from './clerk.ts';
 import { factsInStore, factsOnStream, type FactBook, type FactBookOptions } from './facts.ts';
 import { hearKept } from './ingress-kept.ts';
@@ -67,6 +68,9 @@ interface State {
   dueAt: number;
   dueTimer: Timer | null;
   readonly ledger: Ledger;
+  /** Of the list, what the server has not confirmed. */
+  unwritten: number;
+  readonly bench: Bench;
 }
 
 export async function startWork(options: WorkOptions): Promise<Work> {
@@ -110,8 +114,16 @@ export async function startWork(options: WorkOptions): Promise<Work> {
     dueAt: Number.POSITIVE_INFINITY,
     dueTimer: null,
     ledger: createLedger(({ hold, identity }) => hold.member.hashOf(identity)),
+    unwritten: 0,
+    bench: {
+      process,
+      holder: context.holder,
+      isAtRest: () => state.ledger.isHarmless && state.unwritten === 0 && wire.isFlushed,
+    },
   };
+  benches.add(state.bench);
   await Promise.all([facts.begin(), hearKept(options)]).catch((error: unknown) => {
+    benches.delete(state.bench);
     facts.end();
     throw error;
   });
@@ -166,26 +178,39 @@ function lookNow(state: State): void {
   for (const member of members) promoteAll(member, step);
   const isSecluding = members.some(wantsSilence);
   const batches: Handing[] = [];
-  const first = state.turn % Math.max(1, members.length);
-  for (const member of [...members.slice(first), ...members.slice(0, first)]) {
+  const turn = state.turn % Math.max(1, members.length);
+  for (const member of [...members.slice(turn), ...members.slice(0, turn)]) {
     batches.push(...claimAll(member, { step, isSecluding, turn: state.turn }));
   }
-  if (batches.length > 0) {
+  const [first] = batches;
+  if (first !== undefined && isAlone(state.bench, batches)) handOutAtOnce(state, first);
+  else if (first !== undefined) {
     const written = writeLedger(state, batches);
     // Acknowledgements of the messages before leave this process before the next ones begin.
     const before = Promise.all([context.publisher.unlessBlocked(written), context.wire.flushed()]);
     handOut(batches, before);
-  } else if (context.holder.held === 1 && state.ledger.size > 1) {
-    void writeLedger(state, []);
-  }
+  } else if (isListLong(state)) void writeLedger(state, []);
   for (const membership of state.memberships.values()) membership.tidy();
   armDue(state, step);
 }
 
-function writeLedger({ context, ledger }: State, batches: readonly Handing[]): Promise<void> {
-  const written = context.clerk.write(ledger.next(sourcesOf(batches)));
+/** Where nothing is at work any more, what is listed must not stand in the way of the next one. */
+function isListLong({ context: { holder }, ledger }: State): boolean {
+  return holder.held === 0 ? !ledger.isHarmless : holder.held === 1 && ledger.size > 1;
+}
+
+/** The list leaves right behind it, with whatever has not ended by then. */
+function handOutAtOnce(state: State, handing: Handing): void {
+  deliver(handing);
+  if (state.context.holder.held > 0) void writeLedger(state, [handing], true);
+}
+
+function writeLedger(state: State, batches: readonly Handing[], isUrgent = false): Promise<void> {
+  const { context, ledger } = state;
+  const written = context.clerk.write(ledger.next(sourcesOf(batches)), isUrgent);
   ledger.written(context.clerk.number);
-  written.catch(() => ledger.failed());
+  state.unwritten += 1;
+  written.catch(() => ledger.failed()).finally(() => (state.unwritten -= 1));
   return written;
 }
 
@@ -239,6 +264,7 @@ function opened(state: State, fact: FactId): void {
 function end(state: State): void {
   if (!state.isOpen) return;
   state.isOpen = false;
+  benches.delete(state.bench);
   state.context.facts.end();
   state.dueTimer?.cancel();
   for (const { member } of state.memberships.values()) {
