@@ -28,7 +28,7 @@
  *  8. A fact marked before, after, or at the same time as a park releases the parked message.
  *  9. After a crash the head's attempt is higher, the survivors are suspects ({@link Suspicion}),
  *     and a message with attempt > 1 is the last of its lease (unordered: alone in its lease).
- *     Only a death in the very call of {@link Sink.deliver} may go uncounted, once for a message.
+ *     Only a death in the very turn of {@link Sink.deliver} may go uncounted, once for a message.
  * 10. An `ack` makes its facts and its publishes durable no later than itself, or not at all.
  *
  * Transports do not retry on behalf of the caller, but for waiting on a busy engine within

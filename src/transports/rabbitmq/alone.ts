@@ -1,13 +1,14 @@
 /**
  * What is begun before the server has confirmed that it is at work: a message that nobody has
- * tried, and that is the only one of its process. The list that names it leaves right behind it.
+ * tried, and that is the only one of its process. The list that names it leaves at the end of the
+ * very turn of the loop, and is not needed where the message is done by then.
  *
- *     alone       deliver ─▶ its handler is called ─▶ list
+ *     alone       deliver ─▶ its handler is called ─▶ it waits for something ─▶ list
  *     any other   list ─▶ confirmed ─▶ deliver
  *
- * A process that dies amid that very call is taken for one that had not begun, so the message may
- * be begun once more than it has attempts: once, as it was delivered before from then on. Nobody
- * else is taken for it, as nobody else was at work.
+ * A process that dies within that turn is taken for one that had not begun, so the message may be
+ * begun once more than it has attempts: once, as it was delivered before from then on. Nobody else
+ * is taken for it, as nobody else was at work.
  */
 
 import type { Holder } from '../../transport/lane-table.ts';

@@ -199,10 +199,17 @@ function isListLong({ context: { holder }, ledger }: State): boolean {
   return holder.held === 0 ? !ledger.isHarmless : holder.held === 1 && ledger.size > 1;
 }
 
-/** The list leaves right behind it, with whatever has not ended by then. */
+/** The list leaves at the end of this very turn, unless the message is done by then. */
 function handOutAtOnce(state: State, handing: Handing): void {
   deliver(handing);
-  if (state.context.holder.held > 0) void writeLedger(state, [handing], true);
+  atEndOfMicrotasks(() => {
+    if (state.isOpen && state.context.holder.held > 0) void writeLedger(state, [handing], true);
+  });
+}
+
+function atEndOfMicrotasks(then: () => void): void {
+  // Node goes on with these when no microtask is left, and with nothing else before them.
+  queueMicrotask(() => process.nextTick(then));
 }
 
 function writeLedger(state: State, batches: readonly Handing[], isUrgent = false): Promise<void> {
