@@ -81,12 +81,36 @@ test('what is done stays on the list until its copy has come, or nobody waits fo
   assert.deepEqual(ledger.next([]).removed, [hashOf(second!)]);
 });
 
+test('what is done before it was listed never is', () => {
+  const ledger = createLedger(hashOf);
+  const done = lent(1);
+  putBack(done);
+  done.isDone = true;
+
+  assert.deepEqual(ledger.next([done, lent(2)]).added, [14]);
+});
+
+test('a list of one message at its first attempt accuses nobody for good', () => {
+  const ledger = createLedger(hashOf);
+  const [first, second] = [lent(1), lent(2)];
+  assert.ok(ledger.isHarmless);
+  ledger.next([first!]);
+  assert.ok(ledger.isHarmless);
+  ledger.next([second!]);
+  assert.ok(!ledger.isHarmless);
+  putBack(second!);
+  ledger.next([]);
+  assert.ok(ledger.isHarmless);
+  Object.assign(first!, { isCareful: true });
+  assert.ok(!ledger.isHarmless);
+});
+
 function hashOf({ tag }: Source): number {
   return tag * 7;
 }
 
 function lent(tag: number): Source {
-  const state = { isListed: false, isDone: false, isCopying: false };
+  const state = { isListed: false, isDone: false, isCopying: false, isCareful: false };
   const source = {
     tag,
     hash: Number.NaN,
