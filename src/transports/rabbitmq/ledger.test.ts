@@ -94,14 +94,14 @@ test('a list of one message at its first attempt accuses nobody for good', () =>
   const ledger = createLedger(hashOf);
   const [first, second] = [lent(1), lent(2)];
   assert.ok(ledger.isHarmless);
-  ledger.next([first!]);
+  ledger.next([first]);
   assert.ok(ledger.isHarmless);
-  ledger.next([second!]);
+  ledger.next([second]);
   assert.ok(!ledger.isHarmless);
-  putBack(second!);
+  putBack(second);
   ledger.next([]);
   assert.ok(ledger.isHarmless);
-  Object.assign(first!, { isCareful: true });
+  Object.assign(first, { isCareful: true });
   assert.ok(!ledger.isHarmless);
 });
 
