@@ -16,7 +16,7 @@ const innocent = [...keyed, ...behind, ...loose];
 const everywhere = ['head of a key', 'without order', 'amid a key'];
 
 export interface Counting {
-  /** How often a message may be begun beside its attempts, where it dies amid its first call. */
+  /** How often a message may be begun beside its attempts, where it dies before it waits. */
   readonly uncounted: 0 | 1;
 }
 

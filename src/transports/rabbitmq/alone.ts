@@ -27,8 +27,8 @@ export interface Bench {
 export const benches: Set<Bench> = new Set();
 
 export function isAlone({ process }: Bench, batches: readonly Handing[]): boolean {
-  const [{ member, consumer, batch }, ...others] = batches as readonly [Handing, ...Handing[]];
-  if (others.length > 0 || batch.length > 1 || consumer.hasOneAttempt) return false;
+  const [{ member, consumer, batch }] = batches as readonly [Handing];
+  if (batches.length > 1 || batch.length > 1 || consumer.hasOneAttempt) return false;
   const source = member.sources.get(batch[0]!.tag);
   if (source === undefined || source.version > 0 || source.isCareful) return false;
   let held = 0;
