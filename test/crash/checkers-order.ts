@@ -115,14 +115,14 @@ function orderedLanes({ subscriptions, sent, runs }: CampaignRecord): Lane[] {
 /** The first start and the first end of a message; a message without one has it never. */
 type Times = (label: string) => { readonly start: number; readonly end: number; told(): string };
 
-function timesOf({ runs }: CampaignRecord, subscription: string): Times {
+function timesOf({ runs, sent }: CampaignRecord, subscription: string): Times {
   return (label) => {
     const delivery = runs.get(deliveryOf(subscription, label)) ?? [];
     const ends = delivery.flatMap((run) => (run.outcome === 'end' ? [run.endedAt!] : []));
     return {
       start: delivery[0]?.startedAt ?? Number.POSITIVE_INFINITY,
       end: Math.min(Number.POSITIVE_INFINITY, ...ends),
-      told: () => `${label} in ${subscription} (${tell(delivery)})`,
+      told: () => `${label}, ${sent.get(label)?.outcome}, in ${subscription} (${tell(delivery)})`,
     };
   };
 }

@@ -137,6 +137,37 @@ test('a process that slept may run a whole lane that another one is at by then',
   assert.deepEqual(Object.keys(found(history)), ['attempts', 'unexplained duplicates']);
 });
 
+describe('where a server may forget acks, a start is not counted', () => {
+  const [killer, heir] = ['worker-1.2', 'worker-2.1'];
+  const publishing = published('publisher-1.1', 50, { label: 'b1' }, { label: 'b2' });
+  const history = (done: Pick<Ran, 'from' | 'to'>, ...again: readonly Ran[]): Entry[] => [
+    ...sound,
+    ...publishing,
+    ...ran({ label: 'b1', process: killer, ...done }),
+    ...ran({ label: 'b2', from: 62, process: killer }),
+    killed(killer, 70),
+    ...again.flatMap((run) => ran({ ...run, process: heir })),
+    ...ran({ label: 'b2', from: 82, to: 83, process: heir }),
+  ];
+  const before = { from: 60, to: 61 };
+  const repeated = { label: 'b1', from: 80, to: 81 };
+  const foundOf = (entries: readonly Entry[], isAtomic = false): string[] =>
+    Object.keys(found(entries, { isAtomic }));
+
+  test('behind one whose ack was forgotten', () => {
+    assert.deepEqual(foundOf(history(before, repeated)), []);
+    assert.ok(foundOf(history(before, repeated), true).includes('attempts'));
+  });
+
+  test('and nowhere else', () => {
+    assert.deepEqual(foundOf(history(before)), ['attempts']);
+    const doneBehind = { from: 63, to: 64 };
+    assert.ok(foundOf(history(doneBehind, repeated)).includes('attempts'));
+    const repeatedBehind = { ...repeated, from: 84, to: 85 };
+    assert.ok(foundOf(history(before, repeatedBehind)).includes('attempts'));
+  });
+});
+
 describe('a process that lost its connections', () => {
   const again = { label: 'a4', from: 600, to: 601, process: 'worker-2.1' };
   const cut = (process: string | null): Entry => ({
@@ -272,8 +303,11 @@ describe('the checkers find', () => {
   });
 });
 
-function found(history: readonly Entry[]): Readonly<Record<string, readonly string[]>> {
-  return examine(recordOf(history, subscriptions), terms).findings;
+function found(
+  history: readonly Entry[],
+  given: Partial<typeof terms> = {},
+): Readonly<Record<string, readonly string[]>> {
+  return examine(recordOf(history, subscriptions), { ...terms, ...given }).findings;
 }
 
 function published(

@@ -148,6 +148,7 @@ export function repeatedAttempts(
       if (record.losses.has(lossOf(run.process, run.subscription, run.id))) return [];
       const key = record.sent.get(run.label)?.key ?? null;
       if (key !== null && rerun.has(`${same.process} ${run.subscription} ${key}`)) return [];
+      if (!isAtomic && ranBehindUnsettled(record, { same, run })) return [];
       const what = `${run.label} started twice with attempt ${run.attempt} in ${run.subscription}`;
       return [`${what}: ${tell(delivery)}`];
     }),
@@ -184,6 +185,30 @@ function rerunAfterLoss({ runs, sent, kills, losses }: CampaignRecord): Set<stri
     }
   }
   return found;
+}
+
+/**
+ * Where a server may forget an ack that it was told: one before it in its lane, done by the process
+ * that was killed, ran again as well. Who stood behind that is not known to have been started.
+ */
+function ranBehindUnsettled(
+  { runs, sent, kills }: CampaignRecord,
+  { same, run }: { readonly same: Run; readonly run: Run },
+): boolean {
+  const key = sent.get(run.label)?.key ?? null;
+  if (key === null || !kills.has(same.process)) return false;
+  return [...runs.values()].some((delivery) => {
+    const [{ label, subscription }] = delivery as readonly [Run];
+    if (subscription !== run.subscription || label === run.label) return false;
+    if (sent.get(label)?.key !== key) return false;
+    return delivery.some(
+      (one, index) =>
+        one.process === same.process &&
+        one.outcome === 'end' &&
+        one.endedAt! <= same.startedAt &&
+        delivery.slice(index + 1).some(({ startedAt }) => startedAt <= run.startedAt),
+    );
+  });
 }
 
 function undone({

@@ -74,9 +74,12 @@ test('what is done stays on the list until its copy has come, or nobody waits fo
   for (const source of [first!, second!]) source.isCopying = true;
   first!.hold.isOpen = false;
 
+  assert.ok(ledger.isStale);
   assert.deepEqual(ledger.next([]).removed, [first!, third!].map(hashOf));
   ledger.written(2);
+  assert.ok(!ledger.isStale, 'another entry would say nothing new');
   second!.isCopying = false;
+  assert.ok(ledger.isStale);
 
   assert.deepEqual(ledger.next([]).removed, [hashOf(second!)]);
 });

@@ -12,6 +12,8 @@ import type { Source } from './hold.ts';
 export interface Ledger {
   /** How many messages the last entry leaves on the list. */
   readonly size: number;
+  /** It lists something that is not out any more. */
+  readonly isStale: boolean;
   /** It lists one message at the most, which a death may be held against: it was the first one. */
   readonly isHarmless: boolean;
   /** What goes to the clerk now that these are handed out too. */
@@ -62,6 +64,9 @@ export function createLedger(hashOf: (source: Source) => number): Ledger {
   return {
     get size() {
       return listed.length;
+    },
+    get isStale() {
+      return !listed.every(isOut);
     },
     get isHarmless() {
       return listed.length === 0 || (listed.length === 1 && !listed[0]!.isCareful);

@@ -196,7 +196,8 @@ function lookNow(state: State): void {
 
 /** Where nothing is at work any more, what is listed must not stand in the way of the next one. */
 function isListLong({ context: { holder }, ledger }: State): boolean {
-  return holder.held === 0 ? !ledger.isHarmless : holder.held === 1 && ledger.size > 1;
+  const isInTheWay = holder.held === 0 ? !ledger.isHarmless : holder.held === 1 && ledger.size > 1;
+  return isInTheWay && ledger.isStale;
 }
 
 /** The list leaves at the end of this very turn, unless the message is done by then. */
