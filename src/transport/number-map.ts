@@ -5,16 +5,21 @@
  * passed through is copied there first. This one stays where it is, and keeps nothing that left.
  *
  * Open addressing with linear probing; who leaves is replaced by those that had to step aside for
- * it (Knuth, The Art of Computer Programming 3, 6.4, algorithm R).
+ * it (Knuth, The Art of Computer Programming 3, 6.4, algorithm R). Its places are given back when
+ * it has been nearly empty for a while: crowds come and go by the turn.
  */
 
 const fewestPlaces = 16;
+/** As many leave it as it has places, or so many, before half of the places go. */
+const longestNearlyEmpty = 65_536;
 
 export class NumberMap<Value> {
   #keys = new Float64Array(0);
   #values: (Value | undefined)[] = [];
   #size = 0;
   #mask = -1;
+  /** How many have left since there were more than an eighth as many as places. */
+  #leftSince = 0;
 
   get size(): number {
     return this.#size;
@@ -59,7 +64,9 @@ export class NumberMap<Value> {
     }
     this.#values[free] = undefined;
     this.#size -= 1;
-    if (this.#size * 8 < this.#keys.length) this.#move(this.#keys.length / 2);
+    const { length } = this.#keys;
+    this.#leftSince = this.#size * 8 < length ? this.#leftSince + 1 : 0;
+    if (this.#leftSince > Math.min(length, longestNearlyEmpty)) this.#move(length / 2);
     return true;
   }
 
@@ -94,9 +101,10 @@ export class NumberMap<Value> {
     if (places < fewestPlaces) return;
     const [keys, values] = [this.#keys, this.#values];
     this.#keys = new Float64Array(places);
-    this.#values = Array.from({ length: places }, () => undefined);
+    this.#values = Array.from<Value | undefined>({ length: places });
     this.#mask = places - 1;
     this.#size = 0;
+    this.#leftSince = 0;
     values.forEach((value, place) => {
       if (value !== undefined) this.set(keys[place]!, value);
     });

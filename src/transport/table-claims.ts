@@ -33,8 +33,10 @@ export function isSeclusionWanted(
   claimants: Iterable<Claimant>,
   holds: Iterable<Claimable>,
 ): boolean {
-  const tables = [...holds].map(({ table }) => table);
-  return [...claimants].some(({ credit }) => credit > 0) && tables.some(wantsSeclusion);
+  for (const { table } of holds) {
+    if (wantsSeclusion(table)) return [...claimants].some(({ credit }) => credit > 0);
+  }
+  return false;
 }
 
 /** What a claimant is handed next, until its credit or the tables are empty. */
@@ -47,8 +49,8 @@ export function claimOver<Hold extends Claimable>(
   const isWanted = isSecluding ? wantsSeclusion : hasReady;
   for (;;) {
     const before = claimant.credit;
-    if (before === 0) return claimed;
-    const found = holds.filter(({ table }) => isWanted(table));
+    const found = before === 0 ? [] : holds.filter(({ table }) => isWanted(table));
+    if (found.length === 0) return claimed;
     for (const { hold, limit } of shares(found, before, turn)) {
       const most = Math.min(limit, claimant.credit);
       const batch = most > 0 ? claim(hold.table, claimant, step, most) : [];
@@ -69,6 +71,7 @@ export function shares<Hold extends Pick<Claimable, 'isShared'>>(
   credit: number,
   turn: number,
 ): Share<Hold>[] {
+  if (found.length === 1) return [{ hold: found[0]!, limit: credit }];
   const shared = found.filter(({ isShared }) => isShared);
   const partitions = found.filter(({ isShared }) => !isShared);
   // Every second turn is theirs: counting all of them would leave out every second partition.
