@@ -73,9 +73,9 @@ export const aims: readonly Aim[] = [
   ),
   times(
     'rabbitmq',
-    'without order, against one that acks singly',
+    'without order, against one that sends as much and acks singly',
     1,
-    over('unordered', 'bare loop, acks singly'),
+    over('unordered', 'the same loop, acks singly'),
   ),
   times(
     'rabbitmq',

@@ -1,11 +1,10 @@
 /**
  * What a careful team writes by hand with amqplib: quorum queues, one connection to publish and one
  * to consume, messages persistent, mandatory and confirmed, as many prefetched as malote does. It
- * acknowledges all that is done in a turn of the event loop at once (`bare`), or every message by
- * itself (`bare-singly`). `bare-alike` is the first of them with messages that others can read: an
- * id, a type and a time, over an exchange; the others have a body alone. No schemas, retries,
- * time-outs, dead letters, nothing known of what a process died with; a connection that is lost
- * ends it.
+ * acknowledges all that is done in a turn of the event loop at once, or every message by itself
+ * (`bare-singly`). Its messages are such as others can read: an id, a type and a time, over an
+ * exchange; those of `bare` have a body alone. No schemas, retries, time-outs, dead letters, nothing
+ * known of what a process died with; a connection that is lost ends it.
  *
  * Keys are spread over as many queues as malote has partitions, each with one active consumer.
  */
@@ -31,7 +30,7 @@ export async function openBareRabbitmq(options: DriverOptions): Promise<Driver> 
     const quorum = { 'x-queue-type': 'quorum', ...single };
     await channel.assertQueue(queue, { durable: true, arguments: quorum });
   }
-  const isAlike = settings.driver === 'bare-alike';
+  const isAlike = settings.driver !== 'bare';
   const exchange = isAlike ? 'bare' : '';
   if (isAlike) {
     await channel.assertExchange(exchange, 'direct', { durable: true });

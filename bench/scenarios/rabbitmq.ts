@@ -20,7 +20,7 @@ const withServer: readonly [Column, ...Column[]] = [
 
 const bare = { name: 'bare loop, acks at once', driver: 'bare' } as const;
 const alike = { name: 'bare loop with ids, types and times', driver: 'bare-alike' } as const;
-const singly = { name: 'bare loop, acks singly', driver: 'bare-singly' } as const;
+const singly = { name: 'the same loop, acks singly', driver: 'bare-singly' } as const;
 
 /** As long as a server takes to be moved. */
 const awayMs = 10_000;
