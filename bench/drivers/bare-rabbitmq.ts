@@ -3,8 +3,8 @@
  * to consume, messages persistent, mandatory and confirmed, as many prefetched as malote does. It
  * acknowledges all that is done in a turn of the event loop at once, or every message by itself
  * (`bare-singly`). Its messages are such as others can read: an id, a type and a time, over an
- * exchange; those of `bare` have a body alone. No schemas, retries, time-outs, dead letters, nothing
- * known of what a process died with; a connection that is lost ends it.
+ * exchange; those of `bare` have a body alone. No schemas, retries, time-outs, dead letters,
+ * nothing known of what a process died with; a connection that is lost ends it.
  *
  * Keys are spread over as many queues as malote has partitions, each with one active consumer.
  */

@@ -56,7 +56,10 @@ function isNewer(one: Incoming, other: Incoming): boolean {
     copyNoteOf(one.arrived)?.epoch ?? -1,
     copyNoteOf(other.arrived)?.epoch ?? -1,
   ];
-  return epoch === before ? versionOf(one) > versionOf(other) : epoch > before;
+  if (epoch !== before) return epoch > before;
+  if (versionOf(one) !== versionOf(other)) return versionOf(one) > versionOf(other);
+  // The server gave it again: see `isGivenAgain`.
+  return one.arrived.redelivered && one.arrived.acceptedAt === other.arrived.acceptedAt;
 }
 
 export function versionOf(one: Incoming): number {

@@ -155,6 +155,8 @@ export interface Partition {
   /** Its window stood still a moment ago, and has had no time to move: see `spill.ts`. */
   isSpilling: boolean;
   tokens: Place[];
+  /** Of all that were read on this channel. */
+  readonly tokenIds: Set<string>;
   /** The highest of the tokens that were read; its owner's own. */
   epoch: number;
   /** The id of the token that this session published. */

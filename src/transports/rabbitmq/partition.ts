@@ -52,6 +52,7 @@ export async function standBy(member: Member, index: number, turns: Turns): Prom
     leaving: 0,
     isSpilling: false,
     tokens: [],
+    tokenIds: new Set(),
     epoch: 0,
     ownToken: null,
     nextOrder: 0,
@@ -100,7 +101,9 @@ function sideCame(hold: Hold, message: ConsumeMessage, turns: Turns): void {
     return;
   }
   if (partition.state === 'owned' || partition.state === 'releasing') {
-    takeIn(hold, incoming);
+    // Behind its own token everything is new: nothing that was given before it counts any more.
+    if (arrived.redelivered) lost(hold, takenBack(hold));
+    else takeIn(hold, incoming);
     return;
   }
   const isFirst = partition.state === 'standby';
@@ -116,6 +119,12 @@ function sideCame(hold: Hold, message: ConsumeMessage, turns: Turns): void {
   if (isFirst) turns.changed();
 }
 
+/** See {@link isGivenAgain}. Here it is of many kinds, and in order: it is read anew as a whole. */
+function takenBack({ member, partition }: Hold): string {
+  const where = `partition ${partition!.index} of "${member.registered.name}"`;
+  return `the server took back what it had given out of ${where}`;
+}
+
 interface Token {
   readonly id: string;
   readonly note: TokenNote;
@@ -128,6 +137,11 @@ interface Token {
  */
 function tokenCame(hold: Hold, { id, note, place }: Token, turns: Turns): void {
   const partition = hold.partition!;
+  if (partition.tokenIds.has(id)) {
+    lost(hold, takenBack(hold));
+    return;
+  }
+  partition.tokenIds.add(id);
   const isOwn = id === partition.ownToken;
   const isNewest = note.epoch > partition.epoch;
   partition.epoch = Math.max(partition.epoch, note.epoch);

@@ -16,7 +16,7 @@ import type { Verdict } from './clerk.ts';
 import { whenClosed } from './driver.ts';
 import { givenBackNote } from './given-back.ts';
 import { createHold, type Hold, type Incoming, type Member, type Source } from './hold.ts';
-import { createSource, finish, keep, store } from './source.ts';
+import { createSource, finish, isGivenAgain, keep, store } from './source.ts';
 import { arrivalOf, enter, nextOrder } from './entering.ts';
 import { takeIn } from './intake.ts';
 import { nextChange, type Change, type Feed, type Room } from './shared-window.ts';
@@ -52,6 +52,8 @@ interface State {
 const shrinkAfterMs = 250;
 /** What there is no room for here is offered to others after a while. */
 const longestIdleMs = 1_000;
+/** What the server's own support of AMQP 1.0 asks a queue with. */
+const nothingAsked = { 'x-credit': { credit: { '!': 'int64', value: 0 }, drain: false } };
 
 export async function openShared(member: Member): Promise<Shared> {
   const { context } = member;
@@ -72,8 +74,10 @@ export async function openShared(member: Member): Promise<Shared> {
     timer: null,
     isOffering: false,
   };
+  const anchored = openAnchor(state);
   const first = nextChange(state.feeds, roomOf(hold));
   if (first !== null) await apply(state, first);
+  await anchored;
   return {
     hold,
     refresh: () => refresh(state),
@@ -151,6 +155,34 @@ async function closeFeed(channel: Channel, feed: SharedFeed): Promise<void> {
   await channel.cancel(feed.tag);
 }
 
+/**
+ * A consumer that is given nothing, and stays. When a server of a cluster dies, a quorum queue
+ * takes back what consumers there had, but not from those that were cancelled: it lies where it is
+ * until the queue has another leader. Once the server is back, the queue looks for the channels of
+ * consumers that were not cancelled, finds them gone, and takes back all that these channels had:
+ * so each channel has such a one. (`rabbit_fifo` of 3.10, `{down, _, noconnection}`.)
+ *
+ * From 4.x on it may be given one message: there is no way to ask for none.
+ */
+async function openAnchor(state: State): Promise<void> {
+  const { member, book } = state.hold;
+  const { channel } = book!;
+  if (member.context.settings.queues !== 'quorum') return;
+  const anchor: Feed = { limit: 0, unacked: 0, isOpen: true };
+  const asked = channel.prefetch(1);
+  const opened = channel.consume(
+    member.registered.queues.shared,
+    (message) => came(state, anchor, message),
+    { arguments: nothingAsked },
+  );
+  await Promise.all([asked, opened]);
+}
+
+/** Those of the others as well. */
+function anchorsOf({ context: { settings, presence }, registered }: Member): number {
+  return settings.queues === 'quorum' ? 1 + presence.peersOf(registered.name).length : 0;
+}
+
 async function openFeed(state: State, limit: number): Promise<void> {
   const { hold } = state;
   const { member } = hold;
@@ -166,7 +198,7 @@ async function openFeed(state: State, limit: number): Promise<void> {
   await Promise.all([asked, opened]);
 }
 
-function came(state: State, feed: SharedFeed, message: ConsumeMessage | null): void {
+function came(state: State, feed: Feed, message: ConsumeMessage | null): void {
   const { hold } = state;
   const { member } = hold;
   if (message === null) {
@@ -241,11 +273,10 @@ function offer(state: State): void {
 
 /** Where messages stand in the queue, everybody is as busy as this process: they stay here. */
 async function offerIdle({ hold, feeds }: State): Promise<void> {
-  const { channel } = hold.book!;
-  const { shared: queue } = hold.member.registered.queues;
+  const { channel, queue } = hold.book!;
   const { messageCount, consumerCount } = await channel.checkQueue(queue);
   const own = feeds.filter(({ isOpen }) => isOpen).length;
-  if (messageCount > 0 || consumerCount <= own || !hold.isOpen) return;
+  if (messageCount > 0 || consumerCount <= own + anchorsOf(hold.member) || !hold.isOpen) return;
   const idle = [...hold.byIdentity.values()].filter(isIdle);
   await Promise.all(idle.map(putBack));
 }
@@ -273,8 +304,9 @@ function takeShared(hold: Hold, incoming: Incoming, verdict: Verdict | null): vo
   const { context, registered } = member;
   const { arrived, place } = incoming;
   const { message, dueAt } = arrived;
-  if (hold.byIdentity.has(arrived.identity)) {
-    ackPlace(place);
+  const known = hold.byIdentity.get(arrived.identity);
+  if (known !== undefined) {
+    if (!isGivenAgain(known, incoming)) ackPlace(place);
     return;
   }
   const waits = registered.spec.waits && message.facts.some((need) => !isMet(need, context.facts));

@@ -5,8 +5,8 @@ import { test } from 'vitest';
 import { acksIn } from '../../../test/support/amqp-frames.ts';
 import { TextMap } from '../../transport/text-map.ts';
 import { createAckBook, placeOf, type Place } from './ack-book.ts';
-import type { Source } from './hold.ts';
-import { takeCopy } from './source.ts';
+import type { Incoming, Source } from './hold.ts';
+import { isGivenAgain, takeCopy } from './source.ts';
 
 /** A message whose first copy is on its way, and behind it the second one. */
 function moving(): {
@@ -31,7 +31,14 @@ function moving(): {
     const fields = { deliveryTag: came };
     return placeOf(book, { fields, content: Buffer.alloc(0) } as ConsumeMessage);
   };
-  const state = { placeVersion: 0, version: 2, isCopying: true, isDone: false, arrivals: null };
+  const state = {
+    placeVersion: 0,
+    version: 2,
+    acceptedAt: 7,
+    isCopying: true,
+    isDone: false,
+    arrivals: null,
+  };
   const hold = { byIdentity: new TextMap<Source>() };
   const source = { ...state, identity: 'm', hold, place: place() } as unknown as Source;
   hold.byIdentity.set('m', source);
@@ -72,4 +79,22 @@ test('of a message that is done every copy is acknowledged, and it is known unti
   assert.deepEqual([await acknowledged(), source.hold.byIdentity.size], [[1, 2], 1]);
   takeCopy(source, 2, place());
   assert.deepEqual([await acknowledged(), source.hold.byIdentity.size], [[1, 2, 3], 0]);
+});
+
+test('what the server gives again takes the place of what it took back', async () => {
+  const { source, place, acknowledged } = moving();
+  const again = (change: Partial<Incoming['arrived']>): Incoming => {
+    const arrived = { redelivered: true, acceptedAt: 7, note: null, ...change };
+    return { arrived, place: place(), take: () => undefined } as unknown as Incoming;
+  };
+
+  const published = isGivenAgain(source, again({ acceptedAt: 8 }));
+  const fresh = isGivenAgain(source, again({ redelivered: false }));
+  assert.deepEqual(
+    [published, fresh, await acknowledged(), source.place?.tag],
+    [false, false, [], 1],
+  );
+
+  assert.equal(isGivenAgain(source, again({})), true);
+  assert.deepEqual([await acknowledged(), source.place?.tag], [[1], 4]);
 });

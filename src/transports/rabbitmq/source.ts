@@ -9,7 +9,7 @@ import type { Entry } from '../../transport/lane-table.ts';
 import type { Outgoing } from '../../transport/transport.ts';
 import { ackPlace, type Place } from './ack-book.ts';
 import { heardOf } from './heard.ts';
-import type { Context, Hold, Member, Source } from './hold.ts';
+import type { Context, Hold, Incoming, Member, Source } from './hold.ts';
 import { placeIndexOf } from './names.ts';
 import { copyNoteOf, sendingOf, type Arrived, type CopyNote, type Heard } from './wire-format.ts';
 
@@ -125,6 +125,22 @@ export function finish(source: Source): void {
 export function forgetIdentity(source: Source): void {
   const { byIdentity } = source.hold;
   if (byIdentity.get(source.identity) === source) byIdentity.delete(source.identity);
+}
+
+/**
+ * Whether the server gave a message again to the channel that has it. One that cannot reach another
+ * of its cluster for a moment takes back what that had given out: from then on only the later
+ * delivery counts, so it takes the place of the one before it.
+ */
+export function isGivenAgain(source: Source, { arrived, place }: Incoming): boolean {
+  const { place: before, placeVersion, acceptedAt } = source;
+  if (!arrived.redelivered || before?.book !== place.book) return false;
+  const version = copyNoteOf(arrived)?.version ?? 0;
+  // The same id may have been published twice: that is another message of the queue.
+  if (version !== placeVersion || arrived.acceptedAt !== acceptedAt) return false;
+  ackPlace(before);
+  source.place = place;
+  return true;
 }
 
 /**
