@@ -74,10 +74,8 @@ export async function openShared(member: Member): Promise<Shared> {
     timer: null,
     isOffering: false,
   };
-  const anchored = openAnchor(state);
   const first = nextChange(state.feeds, roomOf(hold));
-  if (first !== null) await apply(state, first);
-  await anchored;
+  await Promise.all([openAnchor(state), first === null ? null : apply(state, first)]);
   return {
     hold,
     refresh: () => refresh(state),
