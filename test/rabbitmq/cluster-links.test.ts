@@ -3,14 +3,21 @@
  * for a moment, though every connection lives on, and when one of them dies.
  */
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { type Bus, createBus, message } from 'malote';
 import { rabbitmq } from 'malote/rabbitmq';
-import { afterEach, beforeEach, describe, onTestFinished, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, onTestFinished, test } from 'vitest';
+import { rabbitmqAt } from '../crash/arena.ts';
+import { serverSlot } from '../crash/campaign.ts';
+import { type Fault, scheduleOf } from '../crash/nemesis.ts';
 import { type Proxy, startProxy } from '../support/proxy.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
 import { listenTo } from '../support/transitions.ts';
 import { through } from './behind.ts';
 import { type Cluster, startCluster } from './cluster.ts';
 import { isInstalled, type Server } from './server.ts';
+import { slots, surviveIn } from './survive.ts';
 
 interface Numbered {
   readonly n: number;
@@ -20,6 +27,11 @@ const Loose = message<Numbered>('loose');
 const Keyed = message<Numbered>('keyed', { orderBy: () => 'one key' });
 const quiet = { logger: false, handleSignals: false } as const;
 const timeout = 60_000;
+/** A server that reaches less than a majority stands still until it does again. */
+const settings = ['cluster_partition_handling = pause_minority'];
+const inStepMs = 3_000;
+const folder = temporaryFolder();
+const linkLoss: Fault = { slot: serverSlot, isEarly: false, afterMs: 500, forMs: 0, kind: 'kill' };
 
 describe.runIf(isInstalled())('between servers of a RabbitMQ cluster', () => {
   let cluster: Cluster;
@@ -110,6 +122,34 @@ describe.runIf(isInstalled())('between servers of a RabbitMQ cluster', () => {
   });
 });
 
+describe.runIf(isInstalled())('over a cluster of which minorities stand still', () => {
+  let cluster: Cluster;
+  beforeAll(async () => void (cluster = await startCluster(3, { settings })), timeout);
+  afterAll(() => cluster.stop());
+
+  test('processes die while links are lost: nothing is lost, out of order or stuck', {
+    timeout: 300_000,
+  }, async () => {
+    const { servers } = cluster;
+    const store = join(folder, 'links.db');
+    const arena = rabbitmqAt(servers.map(({ url }) => url).join(','), 'links', { store });
+    const kills = scheduleOf(601, { slots, faults: 3, pauses: 0 });
+    let next = 0;
+    const world = {
+      engineFor: () => arena.engine,
+      async strike(): Promise<void> {
+        const [one, other] = [servers[next % 3]!, servers[(next + 1) % 3]!];
+        next += 1;
+        await disconnect(one, other);
+        await pause(inStepMs);
+      },
+    };
+    const schedule = kills.flatMap((kill) => [kill, linkLoss]);
+    const outcome = await surviveIn(world, arena, { namespace: 'links', schedule });
+    assert.deepEqual(outcome, { findings: {}, left: 0, dead: 0, complaints: [] });
+  });
+});
+
 function busOn(url: string, name = 'other'): Bus {
   const bus = createBus({
     name,
@@ -132,13 +172,19 @@ async function handledBy(bus: Bus, type: typeof Loose, count: number): Promise<n
   return handled;
 }
 
+/** For a moment: they connect again by themselves. Answers the name of the other. */
+async function disconnect(one: Server, other: Server): Promise<string> {
+  const node = (await other.ctl('eval', 'node().')).trim();
+  await one.ctl('eval', `erlang:disconnect_node(${node}).`);
+  return node;
+}
+
 /**
- * For a moment: they connect again by themselves. Resolves when the queue, whose leader is on one
- * of them, has given out anew all that it had given out on the other.
+ * Resolves when the queue, whose leader is on one of them, has given out anew all that it had given
+ * out on the other.
  */
 async function loseLink(leader: Server, other: Server, queue: string): Promise<void> {
-  const node = (await other.ctl('eval', 'node().')).trim();
-  await leader.ctl('eval', `erlang:disconnect_node(${node}).`);
+  const node = await disconnect(leader, other);
   const old =
     `Old = fun (S) -> [M || {_, P} = C <- maps:keys(rabbit_fifo:query_consumers(S)), ` +
     `node(P) =:= ${node}, ` +
