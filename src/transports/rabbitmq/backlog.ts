@@ -58,7 +58,7 @@ function isNewer(one: Incoming, other: Incoming): boolean {
   ];
   if (epoch !== before) return epoch > before;
   if (versionOf(one) !== versionOf(other)) return versionOf(one) > versionOf(other);
-  // The server gave it again: see `isGivenAgain`.
+  // The server gave it again: see `takeAgain`.
   return one.arrived.redelivered && one.arrived.acceptedAt === other.arrived.acceptedAt;
 }
 

@@ -11,7 +11,7 @@ import { enter, needsOf, nextOrder } from './entering.ts';
 import type { Hold, Incoming, Taker } from './hold.ts';
 import { goesAway, sendAway } from './overflow.ts';
 import { holdReturn, isItsDeath, openKey, resolveDeath, takeShut } from './shut-keys.ts';
-import { isGivenAgain, takeCopy } from './source.ts';
+import { takeAgain, takeCopy } from './source.ts';
 import { copyNoteOf, type CopyNote } from './wire-format.ts';
 
 /** Takes one in, behind everything that came before. */
@@ -118,7 +118,7 @@ export const takeMain: Taker = (hold, incoming, verdict) => {
   if (!arrived.redelivered) heldBack.clear();
   const known = hold.byIdentity.get(identity);
   if (known !== undefined && known.delayed !== null) takePlaceOf(known);
-  if (known !== undefined && isGivenAgain(known, incoming)) return undefined;
+  if (known !== undefined && takeAgain(known, incoming)) return undefined;
   if (isKnown(hold, arrived) || heldBack.has(identity)) {
     // A copy of it is, or was, here already; or it was published twice under one id.
     ackPlace(place);

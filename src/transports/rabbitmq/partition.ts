@@ -119,7 +119,7 @@ function sideCame(hold: Hold, message: ConsumeMessage, turns: Turns): void {
   if (isFirst) turns.changed();
 }
 
-/** See {@link isGivenAgain}. Here it is of many kinds, and in order: it is read anew as a whole. */
+/** See {@link takeAgain}. Here it is of many kinds, and in order: it is read anew as a whole. */
 function takenBack({ member, partition }: Hold): string {
   const where = `partition ${partition!.index} of "${member.registered.name}"`;
   return `the server took back what it had given out of ${where}`;

@@ -16,7 +16,7 @@ import type { Verdict } from './clerk.ts';
 import { whenClosed } from './driver.ts';
 import { givenBackNote } from './given-back.ts';
 import { createHold, type Hold, type Incoming, type Member, type Source } from './hold.ts';
-import { createSource, finish, isGivenAgain, keep, store } from './source.ts';
+import { createSource, finish, takeAgain, keep, store } from './source.ts';
 import { arrivalOf, enter, nextOrder } from './entering.ts';
 import { takeIn } from './intake.ts';
 import { nextChange, type Change, type Feed, type Room } from './shared-window.ts';
@@ -304,7 +304,7 @@ function takeShared(hold: Hold, incoming: Incoming, verdict: Verdict | null): vo
   const { message, dueAt } = arrived;
   const known = hold.byIdentity.get(arrived.identity);
   if (known !== undefined) {
-    if (!isGivenAgain(known, incoming)) ackPlace(place);
+    if (!takeAgain(known, incoming)) ackPlace(place);
     return;
   }
   const waits = registered.spec.waits && message.facts.some((need) => !isMet(need, context.facts));

@@ -6,7 +6,7 @@ import { acksIn } from '../../../test/support/amqp-frames.ts';
 import { TextMap } from '../../transport/text-map.ts';
 import { createAckBook, placeOf, type Place } from './ack-book.ts';
 import type { Incoming, Source } from './hold.ts';
-import { isGivenAgain, takeCopy } from './source.ts';
+import { takeAgain, takeCopy } from './source.ts';
 
 /** A message whose first copy is on its way, and behind it the second one. */
 function moving(): {
@@ -88,13 +88,13 @@ test('what the server gives again takes the place of what it took back', async (
     return { arrived, place: place(), take: () => undefined } as unknown as Incoming;
   };
 
-  const published = isGivenAgain(source, again({ acceptedAt: 8 }));
-  const fresh = isGivenAgain(source, again({ redelivered: false }));
+  const published = takeAgain(source, again({ acceptedAt: 8 }));
+  const fresh = takeAgain(source, again({ redelivered: false }));
   assert.deepEqual(
     [published, fresh, await acknowledged(), source.place?.tag],
     [false, false, [], 1],
   );
 
-  assert.equal(isGivenAgain(source, again({})), true);
+  assert.equal(takeAgain(source, again({})), true);
   assert.deepEqual([await acknowledged(), source.place?.tag], [[1], 4]);
 });

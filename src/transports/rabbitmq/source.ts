@@ -128,11 +128,11 @@ export function forgetIdentity(source: Source): void {
 }
 
 /**
- * Whether the server gave a message again to the channel that has it. One that cannot reach another
- * of its cluster for a moment takes back what that had given out: from then on only the later
- * delivery counts, so it takes the place of the one before it.
+ * Answers whether the server gave a message again to the channel that has it. A server that cannot
+ * reach another of its cluster for a moment takes back what it had given to consumers there: from
+ * then on only the later delivery counts, and takes the place of the one before it.
  */
-export function isGivenAgain(source: Source, { arrived, place }: Incoming): boolean {
+export function takeAgain(source: Source, { arrived, place }: Incoming): boolean {
   const { place: before, placeVersion, acceptedAt } = source;
   if (!arrived.redelivered || before?.book !== place.book) return false;
   const version = copyNoteOf(arrived)?.version ?? 0;
