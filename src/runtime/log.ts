@@ -139,7 +139,7 @@ const sentences: Partial<Record<Transition['kind'], string>> = {
   'started-bus': 'the bus has started',
   'stopped-bus': 'the bus has stopped',
   stuck: 'a handler outlived its time-out and ignores its signal; its slot was given up',
-  'lease-lost': 'a lease was lost; another process has the message',
+  'lease-lost': 'a lease was lost: the message is given out again',
   'taken-over': 'messages of a dead process were taken over',
   'wait-swallowed': 'WAIT_SWALLOWED: the handler caught what ctx threw; it was done all the same',
   'probe-failed': 'the probe of a dependency failed; it is asked again',

@@ -53,7 +53,7 @@ export type Transition =
       /** Of the attempt; not there where the engine or the relay found it dead. */
       readonly durationMs?: number;
     } & Handled)
-  /** Another process has the message: what this attempt still does is not settled. */
+  /** It is given out again, here or elsewhere: what this attempt still does is not settled. */
   | ({ readonly kind: 'lease-lost' } & Handled)
   /** It was processed before, as its inbox knows. */
   | ({ readonly kind: 'skipped' } & Handled)

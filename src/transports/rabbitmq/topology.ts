@@ -17,6 +17,7 @@ import type { SubscriptionSpec } from '../../transport/transport.ts';
  */
 const deliveryLimit = Number.MAX_SAFE_INTEGER;
 
+const mostTries = 5;
 const longestUnusedMs = 1_000;
 const pauseMs = 15;
 
@@ -51,29 +52,42 @@ export async function withChannel<Answer>(
 
 export async function declareNamespace(
   model: ChannelModel,
-  { queues, keepFactsMs }: Settings,
+  settings: Settings,
   names: Names,
 ): Promise<void> {
-  const doing = `declaring namespace "${names.namespace}"`;
-  await withChannel(model, async (channel) => {
-    const { exchange, keptExchange, kept, registry, facts, hello, ledgers } = names;
-    const durable = { durable: true };
-    await channel.assertExchange(keptExchange, 'fanout', durable);
-    const alternateExchange = keptExchange;
-    await channel.assertExchange(exchange, 'direct', { ...durable, alternateExchange });
-    await channel.assertExchange(hello, 'fanout', durable);
-    await channel.assertQueue(kept, { ...durable, arguments: lasting(queues, single) });
-    await channel.bindQueue(kept, keptExchange, '');
-    await declareIngress(model, channel, { queues, names });
-    const stream = { 'x-queue-type': 'stream' };
-    await channel.assertQueue(registry, { ...durable, arguments: stream });
-    const maxAge = { ...stream, 'x-max-age': `${Math.ceil(keepFactsMs / 1_000)}s` };
-    await channel.assertQueue(facts, { ...durable, arguments: maxAge });
-    const most = { ...single, 'x-max-length': 100_000 };
-    await channel.assertQueue(ledgers, passingAway(model, most));
-  }).catch((error: unknown) => {
-    throw callFailure(error, doing);
-  });
+  for (let left = mostTries - 1; ; left--) {
+    try {
+      await withChannel(model, (channel) => declareAll(model, channel, { settings, names }));
+      return;
+    } catch (error) {
+      // What passes away with a server may do so between two steps, when that one comes back.
+      if (left > 0 && isGone(error)) continue;
+      throw callFailure(error, `declaring namespace "${names.namespace}"`);
+    }
+  }
+}
+
+async function declareAll(
+  model: ChannelModel,
+  channel: Channel,
+  { settings, names }: { readonly settings: Settings; readonly names: Names },
+): Promise<void> {
+  const { queues, keepFactsMs } = settings;
+  const { exchange, keptExchange, kept, registry, facts, hello, ledgers } = names;
+  const durable = { durable: true };
+  await channel.assertExchange(keptExchange, 'fanout', durable);
+  const alternateExchange = keptExchange;
+  await channel.assertExchange(exchange, 'direct', { ...durable, alternateExchange });
+  await channel.assertExchange(hello, 'fanout', durable);
+  await channel.assertQueue(kept, { ...durable, arguments: lasting(queues, single) });
+  await channel.bindQueue(kept, keptExchange, '');
+  await declareIngress(model, channel, { queues, names });
+  const stream = { 'x-queue-type': 'stream' };
+  await channel.assertQueue(registry, { ...durable, arguments: stream });
+  const maxAge = { ...stream, 'x-max-age': `${Math.ceil(keepFactsMs / 1_000)}s` };
+  await channel.assertQueue(facts, { ...durable, arguments: maxAge });
+  const most = { ...single, 'x-max-length': 100_000 };
+  await channel.assertQueue(ledgers, passingAway(model, most));
 }
 
 /** For who only looks: a namespace that is misspelt is no empty one. */
