@@ -1,14 +1,14 @@
 /** Opens and closes a connection of the contract. */
 
 import { isOverWithin } from '../../clock.ts';
-import { MaloteError } from '../../errors.ts';
+import { MaloteError, type ErrorCode } from '../../errors.ts';
 import { createPending } from '../../transport/step-by-step.ts';
 import type { Host, Transport } from '../../transport/transport.ts';
 import { createAcceptance } from './acceptance.ts';
 import { emptyLedger } from './clerk.ts';
 import { messageOf } from './failures.ts';
 import { begin, endLife, giveUp } from './life.ts';
-import { createLine } from './line.ts';
+import { createLine, type Line, type LineOptions } from './line.ts';
 import { takeOver } from './lock.ts';
 import { namesOf, publishingLock, sessionQueue } from './names.ts';
 import { drainsOf } from './partition.ts';
@@ -74,11 +74,12 @@ function createSession(settings: Settings, host: Host): Session {
   const messages = createPublisher({ ...over, channels: messageChannels });
   const troubled = ({ code, message }: MaloteError): void =>
     host.notify({ kind: 'engine-trouble', code, message });
-  const publishing = createLine({
+  const troubledBeside = createTroubles(troubled);
+  const publishing: Line = createLine({
     settings,
     random: host.random,
     purpose: 'publish',
-    troubled,
+    troubled: troubledBeside(() => consuming),
     async opened(wire) {
       const alone = takeOver(wire.model, publishingLock(names, session.id));
       const isAlone = await isOverWithin(settings.heartbeatSeconds * missedMs, alone);
@@ -103,11 +104,11 @@ function createSession(settings: Settings, host: Host): Session {
       if (session.life !== null) giveUp(session, session.life.wire, 'publishing was cut off');
     },
   });
-  const consuming = createLine({
+  const consuming: Line = createLine({
     settings,
     random: host.random,
     purpose: 'consume',
-    troubled,
+    troubled: troubledBeside(() => publishing),
     opened: (wire) => begin(session, wire),
     lost(wire) {
       if (session.life?.wire === wire) endLife(session);
@@ -136,6 +137,18 @@ function createSession(settings: Settings, host: Host): Session {
     lastSettling: Promise.resolve(),
   };
   return session;
+}
+
+/** A server that is lost ends both lines: that is told of once. */
+function createTroubles(
+  troubled: LineOptions['troubled'],
+): (other: () => Line) => LineOptions['troubled'] {
+  let told: ErrorCode | null = null;
+  return (other) => (error) => {
+    if (other().wire === null && told === error.code) return;
+    told = error.code;
+    troubled(error);
+  };
 }
 
 async function close(session: Session): Promise<void> {
