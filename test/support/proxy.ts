@@ -17,6 +17,8 @@ export interface Proxy {
   mute(): Promise<void>;
   /** Passes nothing on any more of one connection, by the order of their coming, and ends none. */
   hush(index: number): void;
+  /** Keeps back what the server says on one connection, until it is released. */
+  holdBack(index: number): { release(): void };
   close(): Promise<void>;
 }
 
@@ -107,6 +109,11 @@ export async function startProxy(
     },
     hush(index) {
       [...pairs][index]!.isHushed = true;
+    },
+    holdBack(index) {
+      const { server } = [...pairs][index]!;
+      server.pause();
+      return { release: () => void server.resume() };
     },
     async close() {
       const closed = new Promise((resolve) => listener.close(resolve));

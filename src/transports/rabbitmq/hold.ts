@@ -220,6 +220,8 @@ export interface Source {
   /** The copy of its version is on its way. */
   isCopying: boolean;
   isDone: boolean;
+  /** The stamp of its dead letter, from when that is on its way. */
+  death: string | null;
   /** Who waits for the copy that is on its way. */
   arrivals: (() => void)[] | null;
 }

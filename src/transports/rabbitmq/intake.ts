@@ -8,7 +8,7 @@ import { ackPlace } from './ack-book.ts';
 import type { Verdict } from './clerk.ts';
 import { delay, isDelayed, takePlaceOf } from './delayed.ts';
 import { enter, needsOf, nextOrder } from './entering.ts';
-import type { Hold, Incoming, Taker } from './hold.ts';
+import type { Hold, Incoming, Source, Taker } from './hold.ts';
 import { goesAway, sendAway } from './overflow.ts';
 import { holdReturn, isItsDeath, openKey, resolveDeath, takeShut } from './shut-keys.ts';
 import { takeAgain, takeCopy } from './source.ts';
@@ -188,13 +188,20 @@ interface Stored {
   readonly verdict: Verdict | null;
 }
 
+/**
+ * It died here, and comes back: behind a copy that is on its way still, or before this process has
+ * heard that its dead letter is stored.
+ */
+function livesAnew({ isDone, death }: Source, { returned }: CopyNote): boolean {
+  return returned !== null && (isDone || death === returned);
+}
+
 function takeStored(hold: Hold, stored: Stored): void {
   const { incoming, note, verdict } = stored;
   const { message, identity } = incoming.arrived;
   const known = hold.byIdentity.get(identity);
   const isReturning = note.returned !== null && note.isKeyed;
-  // Done, and dead, with a copy on its way behind which it comes back: that lives anew.
-  const isThere = known !== undefined && !(known.isDone && note.returned !== null);
+  const isThere = known !== undefined && !livesAnew(known, note);
   if (isThere) takeCopy(known, note.version, incoming.place);
   else if (isRepeated(hold, stored)) ackPlace(incoming.place);
   else if (isReturning && hold.partition!.shuts.has(message.key ?? '')) holdReturn(hold, incoming);

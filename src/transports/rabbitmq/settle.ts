@@ -263,6 +263,7 @@ async function bury(source: Source, entry: Entry, burying: Burying): Promise<voi
     isShutting,
     isForeign: false,
   };
+  source.death = note.stamp;
   const { message, acceptedAt } = source;
   const sending = burialOf(registered, message, { acceptedAt, note });
   source.hold.burying += 1;

@@ -44,6 +44,7 @@ export function createSource(hold: Hold, options: SourceOptions): Source {
     delayed: null,
     isCopying: false,
     isDone: false,
+    death: null,
     arrivals: null,
   };
   hold.byIdentity.set(source.identity, source);
