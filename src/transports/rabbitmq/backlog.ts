@@ -92,7 +92,7 @@ export function readRecords(
     if (note?.kind === 'shut') {
       const before = [shuts.get(note.key), opening.get(note.key)];
       for (const record of before) if (record?.place) ackPlace(record.place);
-      shuts.set(note.key, { note, place, last: null });
+      shuts.set(note.key, { note, place, since: null, last: null });
       opening.delete(note.key);
     } else if (note?.kind === 'open' && shuts.has(note.key) && !opening.has(note.key)) {
       opening.set(note.key, { note, place });

@@ -181,6 +181,8 @@ export interface Shutting {
   readonly note: ShutNote;
   /** Null until the record came back. */
   place: Place | null;
+  /** Before the death that shut it; null where an owner before this one did. */
+  readonly since: Turn | null;
   /** Its last dead letter; null where an owner before this one shut it, and may know of others. */
   last: Turn | null;
 }

@@ -170,7 +170,7 @@ function traitsOf({ message, note }: Letter): DeadTraits {
   return { topic: message.topic, reason: reason as DeadReason, key, diedAt, lastFailure };
 }
 
-function lastTurn(letters: readonly Letter[], key: string): Turn | null {
+export function lastTurn(letters: readonly Letter[], key: string): Turn | null {
   let last: Turn | null = null;
   for (const { note } of letters) {
     if (note.key === key && isShutting(note) && isLater(note.turn, last)) last = note.turn;
@@ -193,7 +193,7 @@ function isShutting({ isShutting: shuts, reason }: DeadNote): boolean {
 
 const longestHistory = 100;
 
-function returnOf({ host }: Looker, registered: Registered, letter: Letter): Sending {
+export function returnOf({ host }: Looker, registered: Registered, letter: Letter): Sending {
   const { message, acceptedAt } = letter;
   if (letter.note.isForeign) {
     return sendingOf({ exchange: '', key: registered.queues.ingress, message, acceptedAt });
@@ -204,11 +204,7 @@ function returnOf({ host }: Looker, registered: Registered, letter: Letter): Sen
 }
 
 /** The state in which a dead letter comes back. */
-export function livingOf(
-  host: Host,
-  { note }: Letter,
-  { isKeyed }: Pick<CopyNote, 'isKeyed'>,
-): CopyNote {
+function livingOf(host: Host, { note }: Letter, { isKeyed }: Pick<CopyNote, 'isKeyed'>): CopyNote {
   const now = host.clock.now();
   const redriven =
     host.journal === 'exceptions'

@@ -119,7 +119,8 @@ async function shutKey({ member, hold, entry }: Found): Promise<void> {
   const { id, topic } = entry.message;
   const state = registered.spec.onDead === 'block' ? 'blocked' : 'diverting';
   const note = { kind: 'shut', epoch: partition.epoch, key, state, id, topic } as const;
-  partition.shuts.set(key, { note, place: null, last: null });
+  const since = [partition.epoch, context.nextNumber()] as const;
+  partition.shuts.set(key, { note, place: null, since, last: null });
   const queue = registered.queues.side[partition.index]!;
   await store(context, () => context.publisher.send(recordOf(queue, note, context.host.newId())));
 }

@@ -3,23 +3,23 @@
  * here it opens, the dead ones before all others.
  */
 
-import { reopen } from '../../transport/lane-table-lanes.ts';
+import { reopen, shut as shutLane } from '../../transport/lane-table-lanes.ts';
 import { entriesNamed } from '../../transport/lane-table-names.ts';
 import type { Entry } from '../../transport/lane-table.ts';
 import { ackPlace, type Place } from './ack-book.ts';
 import type { Verdict } from './clerk.ts';
 import { isStillDead } from './dead.ts';
-import { isLater, lookAtDead, type Letter } from './dead-look.ts';
+import { isLater, lookAtDead } from './dead-look.ts';
 import { arrivalOf, enter, nextOrder } from './entering.ts';
-import type { Hold, Incoming, Returning, Source } from './hold.ts';
-import { isShutBy, livingOf } from './redrive.ts';
-import { createSource, keep } from './source.ts';
-import { copyNoteOf, identityOf, type OpenNote, type ShutNote } from './wire-format.ts';
+import type { Hold, Incoming, Shutting, Source } from './hold.ts';
+import { isShutBy, lastTurn, returnOf } from './redrive.ts';
+import { createSource, keep, store } from './source.ts';
+import { copyNoteOf, recordOf, type OpenNote, type ShutNote, type Turn } from './wire-format.ts';
 
 export function takeShut({ partition }: Hold, note: ShutNote, place: Place): void {
   const { shuts } = partition!;
   const known = shuts.get(note.key);
-  if (known === undefined) shuts.set(note.key, { note, place, last: null });
+  if (known === undefined) shuts.set(note.key, { note, place, since: null, last: null });
   else if (known.note.id === note.id && known.place === null) known.place = place;
   else ackPlace(place);
 }
@@ -53,46 +53,56 @@ export function holdReturn(hold: Hold, { arrived, place }: Incoming): void {
 
 /**
  * Opens a key whose dead letters came back. Whoever sent them back saw them before this: what was
- * diverted since stands behind them, and comes back with them.
+ * diverted since, and what somebody else has just sent back, goes with them.
  */
 export async function openKey(hold: Hold, { key, upTo }: OpenNote): Promise<void> {
   const shut = hold.partition!.shuts.get(key);
-  if (shut === undefined) return;
-  const isWhole = shut.last !== null && !isLater(shut.last, upTo);
-  await (isWhole ? open(hold, key, []) : openWhole(hold, key));
+  if (shut === undefined || isEarlier(upTo, shut)) return;
+  if (shut.last !== null && !isLater(shut.last, upTo)) await open(hold, key);
+  else await sendRest(hold, shut, upTo);
 }
 
-async function openWhole(hold: Hold, key: string): Promise<void> {
-  const { context, registered } = hold.member;
+/** It is about deaths before the one that holds the key shut now. */
+function isEarlier(upTo: Turn | null, { since }: Shutting): boolean {
+  return upTo !== null && since !== null && isLater(since, upTo);
+}
+
+/**
+ * Sends back the dead letters of a key that are left, and behind them another record that opens
+ * it. What others had sent back stands before that: one has the dead letters at a time.
+ */
+async function sendRest(hold: Hold, shut: Shutting, upTo: Turn | null): Promise<void> {
+  const { member, partition, table } = hold;
+  const { context, registered } = member;
+  const { key } = shut.note;
+  // From now on nothing more is diverted.
+  shutLane(table, key, 'blocked');
   await lookAtDead(context, registered, {
     wants: (letter) => isShutBy(letter, key),
     async work(left) {
       if (!hold.isOpen) return;
-      const returning = left.map((letter) => returningOf(hold, letter));
-      await open(hold, key, returning);
+      for (const turn of [upTo, lastTurn(left, key)]) {
+        if (isLater(turn, shut.last)) shut.last = turn;
+      }
+      const queue = registered.queues.side[partition!.index]!;
+      const opening = { kind: 'open', key, upTo: shut.last } as const;
+      const sendings = left.map((letter) => returnOf(context, registered, letter));
+      sendings.push(recordOf(queue, opening, context.host.newId()));
+      await store(context, () => context.publisher.send(...sendings));
       for (const { place } of left) ackPlace(place);
     },
   });
-}
-
-/** A dead letter that comes back without having been sent: its copy is yet to be stored. */
-function returningOf(hold: Hold, letter: Letter): Returning {
-  const { message, acceptedAt } = letter;
-  const note = livingOf(hold.member.context.host, letter, { isKeyed: true });
-  const identity = identityOf(message);
-  const arrived = { message, identity, acceptedAt, dueAt: 0, note, redelivered: false };
-  return { source: createSource(hold, { arrived, place: null, order: 0 }), arrived };
 }
 
 /**
  * The dead letters of a key go before all others of it, and the key opens. Resolves when their new
  * places are stored; the record that held them back goes then, and not before.
  */
-async function open(hold: Hold, key: string, left: readonly Returning[]): Promise<void> {
+async function open(hold: Hold, key: string): Promise<void> {
   const { table, partition, member } = hold;
   const { shuts, returns } = partition!;
   const step = member.context.step();
-  const returning = [...(returns.get(key) ?? []), ...left];
+  const returning = returns.get(key) ?? [];
   returns.delete(key);
   const head = table.byKey.get(key)?.head ?? null;
   const first = head === null ? nextOrder(hold) : (member.sources.get(head.tag)?.order ?? 0);
