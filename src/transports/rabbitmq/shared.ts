@@ -286,12 +286,13 @@ async function offerIdle({ hold, feeds }: State): Promise<void> {
  * acknowledgement, and two processes would have it at once.
  */
 async function putBack(source: Source): Promise<void> {
-  const { hold, place } = source;
+  const { hold } = source;
   const { context, hashOf } = hold.member;
   remove(hold.table, source.entry!, context.step());
   source.entry = null;
   const note = givenBackNote(context.names, hashOf(source.identity), context.host.newId());
   await store(context, () => context.publisher.send(note));
+  const { place } = source;
   source.place = null;
   finish(source);
   if (place !== null) returnPlace(place);
