@@ -47,6 +47,7 @@ const dead: DeadNote = {
   heard: [],
   isShutting: true,
   isForeign: false,
+  life: null,
 };
 const back = { version: 0, epoch: null, order: null } as const;
 const shutBy = (id: string, by: number): ShutNote => {

@@ -18,7 +18,12 @@ import {
 } from '../../src/testing/conformance/settlements.ts';
 import type { Sending } from '../../src/transports/rabbitmq/publisher.ts';
 import { partitionOf } from '../../src/transports/rabbitmq/names.ts';
-import { recordOf, sendingOf, type DeadNote } from '../../src/transports/rabbitmq/wire-format.ts';
+import {
+  recordOf,
+  sendingOf,
+  type DeadNote,
+  type Turn,
+} from '../../src/transports/rabbitmq/wire-format.ts';
 import { runCases } from './engine-cases.ts';
 import { namespaces } from './namespace.ts';
 import { overRabbitmq } from './over-rabbitmq.ts';
@@ -32,6 +37,14 @@ async function bury({ connection, consumer }: Started, count: number): Promise<s
   const deliveries = await consumer.receive(count);
   await connection.settled(...deliveries.map((delivery) => deadLetter(delivery)));
   return idsOf(deliveries);
+}
+
+function noteOf(note: Partial<DeadNote>): DeadNote {
+  return {
+    ...({ kind: 'dead', stamp: '', turn: null, key: null, reason: 'diverted' } as const),
+    ...{ attempts: 0, diedAt: 0, story: null, heard: [], isShutting: false, isForeign: false },
+    ...{ life: null, ...note },
+  };
 }
 
 overRabbitmq((server) => {
@@ -113,10 +126,7 @@ overRabbitmq((server) => {
         const { connection, consumer } = await harness.start();
         await connection.publish({ id: 'm' });
         await connection.settled(deadLetter(await consumer.one()));
-        const dead = (stamp: string, reason: string): DeadNote => ({
-          ...({ kind: 'dead', stamp, reason, turn: null, key: null, attempts: 3 } as const),
-          ...{ diedAt: 0, story: null, heard: [], isShutting: false, isForeign: false },
-        });
+        const dead = (stamp: string, reason: string) => noteOf({ stamp, reason, attempts: 3 });
         const [older, newer] = [dead('0', 'invalid'), dead('9', 'crashed')];
         const at = { exchange: '', key: `${all.namespace}.q.billing/dead`, acceptedAt: 0 };
         const message = outgoing({ id: 'm' });
@@ -130,6 +140,31 @@ overRabbitmq((server) => {
           [['m', 'crashed']],
         );
         assert.equal(await connection.store.redrive({ all: true, subscription: 'billing' }), 1);
+      },
+    },
+    {
+      id: 'diverted-stored-twice',
+      promise: 'G5',
+      title: 'what a death has diverted twice keeps its place among the dead letters of its key',
+      needs: {},
+      async run(harness) {
+        const { connection, consumer } = await harness.start();
+        const at = { exchange: '', key: `${all.namespace}.q.billing/dead`, acceptedAt: 0 };
+        const diverted = (id: string, turn: Turn, life: string | null = null): Sending => {
+          const stamp = turn.join('-');
+          const note = noteOf({ stamp, turn, key: 'k', isShutting: true, life });
+          return sendingOf({ ...at, message: outgoing({ id, key: 'k' }), note });
+        };
+        // The next owner found the first one in its hands, and the second nowhere but here.
+        await put(diverted('first', [1, 1]), diverted('second', [1, 2]), diverted('first', [2, 1]));
+        // These came back, but for a letter that was left, and were diverted anew.
+        await put(diverted('fourth', [1, 4]));
+        await put(diverted('third', [3, 1], '1-3'), diverted('fourth', [3, 2], '1-4'));
+
+        await connection.store.redrive({ all: true, subscription: 'billing' });
+
+        const came = await drain({ connection, consumer }, 4);
+        assert.deepEqual(idsOf(came), ['first', 'second', 'third', 'fourth']);
       },
     },
     {

@@ -163,7 +163,7 @@ function take(looking: Looking, arrived: Arrived, place: Place): void {
   const identity = identityOf(letter.message);
   const isWanted = look.wants(letter);
   const before = wanted.get(identity) ?? seen.get(identity);
-  if (before !== undefined && isNewer(before.note, letter.note)) {
+  if (before !== undefined && counts(before.note, letter.note)) {
     ackPlace(place);
     return;
   }
@@ -179,7 +179,15 @@ function take(looking: Looking, arrived: Arrived, place: Place): void {
   trim(looking, 2);
 }
 
-/** A crash between two steps may have stored a death twice: the last one counts. */
+/**
+ * A crash between two steps may have stored a death twice: the last one counts. Of what was
+ * diverted the first one does: those behind it may not have been diverted again.
+ */
+function counts(a: DeadNote, b: DeadNote): boolean {
+  const isSame = a.reason === 'diverted' && b.reason === 'diverted' && a.life === b.life;
+  return isSame ? !isNewer(a, b) : isNewer(a, b);
+}
+
 function isNewer(a: DeadNote, b: DeadNote): boolean {
   return isLater(a.turn, b.turn) || (!isLater(b.turn, a.turn) && a.stamp > b.stamp);
 }
@@ -264,6 +272,7 @@ function letterOf(place: Place, { message, acceptedAt, note }: Arrived): Letter 
           heard: [],
           isShutting: false,
           isForeign: false,
+          life: null,
         };
   return { message, acceptedAt, note: dead, place };
 }

@@ -133,6 +133,7 @@ export function unreadableOf({ queues }: Registered, unreadable: Unreadable): Se
     heard: [],
     isShutting: false,
     isForeign: true,
+    life: null,
   };
   return sendingOf({ exchange: '', key: queues.dead, message, acceptedAt: now, note });
 }

@@ -263,6 +263,7 @@ async function bury(source: Source, entry: Entry, burying: Burying): Promise<voi
     heard: heardOf(source.heard, [[context.session, context.clerk.number]]),
     isShutting,
     isForeign: false,
+    life: source.returned,
   };
   source.death = note.stamp;
   const { message, acceptedAt } = source;

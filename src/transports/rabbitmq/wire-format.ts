@@ -150,6 +150,8 @@ export interface DeadNote {
   readonly isShutting: boolean;
   /** It came from a program without malote: its key and facts are still to be computed. */
   readonly isForeign: boolean;
+  /** The stamp of the death before, from which it had come back. */
+  readonly life: string | null;
 }
 
 export interface Writing {
