@@ -1,4 +1,5 @@
 /** A bus whose connection ends where it asks the server for one thing or another. */
+import assert from 'node:assert/strict';
 import { type Bus, createBus, MaloteError } from 'malote';
 import { rabbitmq } from 'malote/rabbitmq';
 import { type Proxy, startProxy } from '../support/proxy.ts';
@@ -53,4 +54,16 @@ export function through({ url, port }: Pick<Server, 'url' | 'port'>, proxy: Prox
 
 export function codeOf(error: unknown): string {
   return error instanceof MaloteError ? error.code : String(error);
+}
+
+/** As whoever runs a process does where a start is refused. */
+export async function startAgain(bus: Bus): Promise<void> {
+  for (;;) {
+    try {
+      await bus.start();
+      return;
+    } catch (error) {
+      assert.ok(error instanceof MaloteError, String(error));
+    }
+  }
 }

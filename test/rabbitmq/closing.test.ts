@@ -3,9 +3,9 @@
  * and nobody may wait for it for ever.
  */
 import assert from 'node:assert/strict';
-import { message, MaloteError, type Bus } from 'malote';
+import { message } from 'malote';
 import { test } from 'vitest';
-import { behind, codeOf } from './behind.ts';
+import { behind, codeOf, startAgain } from './behind.ts';
 import { overRabbitmq } from './over-rabbitmq.ts';
 
 const Note = message<{ readonly n: number }>('note');
@@ -47,14 +47,3 @@ overRabbitmq((server) => {
     await proxy.close();
   });
 });
-
-async function startAgain(bus: Bus): Promise<void> {
-  for (;;) {
-    try {
-      await bus.start();
-      return;
-    } catch (error) {
-      assert.ok(error instanceof MaloteError, String(error));
-    }
-  }
-}

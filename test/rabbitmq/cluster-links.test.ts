@@ -3,12 +3,12 @@
  * for a moment, though every connection lives on, and when one of them dies.
  */
 import assert from 'node:assert/strict';
-import { type Bus, createBus, MaloteError, message } from 'malote';
+import { type Bus, createBus, message } from 'malote';
 import { rabbitmq } from 'malote/rabbitmq';
 import { afterEach, beforeEach, describe, onTestFinished, test } from 'vitest';
 import { type Proxy, startProxy } from '../support/proxy.ts';
 import { listenTo } from '../support/transitions.ts';
-import { through } from './behind.ts';
+import { startAgain, through } from './behind.ts';
 import { type Cluster, startCluster } from './cluster.ts';
 import { isInstalled, type Server } from './server.ts';
 
@@ -120,18 +120,6 @@ function busOn(url: string, name = 'other'): Bus {
   return bus;
 }
 
-/** Servers that have just found each other again may refuse what is declared. */
-async function startAtLast(bus: Bus): Promise<void> {
-  for (;;) {
-    try {
-      await bus.start();
-      return;
-    } catch (error) {
-      if (!(error instanceof MaloteError)) throw error;
-    }
-  }
-}
-
 async function handledBy(bus: Bus, type: typeof Loose, count: number): Promise<number[]> {
   const handled: number[] = [];
   await new Promise<void>((resolve, reject) => {
@@ -139,7 +127,8 @@ async function handledBy(bus: Bus, type: typeof Loose, count: number): Promise<n
       handled.push(data.n);
       if (handled.length === count) resolve();
     });
-    startAtLast(bus).catch(reject);
+    // Servers that have just found each other again may refuse what is declared.
+    startAgain(bus).catch(reject);
   });
   return handled;
 }

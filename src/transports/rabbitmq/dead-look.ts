@@ -181,11 +181,12 @@ function take(looking: Looking, arrived: Arrived, place: Place): void {
 
 /**
  * A crash between two steps may have stored a death twice: the last one counts. Of what was
- * diverted the first one does: those behind it may not have been diverted again.
+ * diverted the first one does: those behind it may not have been diverted again. Of one letter that
+ * the server gives again neither does here: the later place of it stays.
  */
 function counts(a: DeadNote, b: DeadNote): boolean {
   const isSame = a.reason === 'diverted' && b.reason === 'diverted' && a.life === b.life;
-  return isSame ? !isNewer(a, b) : isNewer(a, b);
+  return isSame ? isNewer(b, a) : isNewer(a, b);
 }
 
 function isNewer(a: DeadNote, b: DeadNote): boolean {
